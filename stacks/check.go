@@ -17,7 +17,7 @@ import (
 // check finds everything wrong with a decoded config, before defaults.
 func (c *Config) check(found *problems) {
 	checkDomain("domain", c.Domain, found)
-	oneOf("profile", c.Profile, []string{"small", "ha"}, found)
+	oneOf("profile", c.Profile, profileNames, found)
 	c.checkCA(found)
 	checkMirror("charts.mirror", c.Charts.Mirror, found)
 	c.Clusters.check(found)
@@ -143,16 +143,48 @@ func (c *Config) checkLogin(found *problems) {
 }
 
 func (c *Clusters) check(found *problems) {
+	// Who has a context of a kubeconfig, by the two.
+	taken := map[[2]string]string{}
 	for _, k := range []struct {
 		path    string
 		cluster Cluster
 	}{{"controlPlane", c.ControlPlane}, {"dev", c.Dev}, {"prod", c.Prod}} {
 		path := "clusters." + k.path
-		if k.cluster.Kubeconfig == "" {
+		at := [2]string{k.cluster.Kubeconfig, k.cluster.Context}
+		switch {
+		case k.cluster.Kubeconfig == "":
 			found.add(path+".kubeconfig", "is missing; write the path of the cluster's kubeconfig")
+		case taken[at] != "":
+			found.add(path+".kubeconfig", "is the same cluster as %s; name another file, or another context of it", taken[at])
+		default:
+			taken[at] = path
 		}
 		if k.cluster.Domain != "" {
 			checkDomain(path+".domain", k.cluster.Domain, found)
+		}
+		k.cluster.checkNames(path, found)
+	}
+}
+
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/.
+var (
+	objectName    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
+	annotationKey = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
+)
+
+// checkNames checks what names objects that are in the cluster already.
+func (c *Cluster) checkNames(path string, found *problems) {
+	for _, n := range []struct{ path, name string }{
+		{path + ".ingress.class", c.Ingress.Class}, {path + ".storageClass", c.StorageClass},
+	} {
+		if n.name != "" && !objectName.MatchString(n.name) {
+			found.add(n.path, "%q cannot be a name in Kubernetes; write small letters, digits and hyphens", n.name)
+		}
+	}
+	for key := range c.Ingress.Annotations {
+		if !annotationKey.MatchString(key) {
+			found.add(path+".ingress.annotations."+key, "cannot be an annotation's key; write it like nginx.ingress.kubernetes.io/proxy-body-size")
 		}
 	}
 }
@@ -164,7 +196,7 @@ func (t *Tenant) check(path string, found *problems) {
 	}
 	checkAddresses(path+".owners", t.Owners, found)
 	if strings.ContainsAny(t.Description, "\n\r") || len(t.Description) > 200 {
-		found.add(path+".description", "is too long; write one line of at most 200 characters")
+		found.add(path+".description", "is not one line of at most 200 characters; shorten it")
 	}
 	if t.CostCentre != "" && !labelValue.MatchString(t.CostCentre) {
 		found.add(path+".costCentre", "%q is not a label value; write at most 63 letters, digits, '-', '_' or '.', first and last a letter or digit", t.CostCentre)
@@ -175,16 +207,21 @@ func (t *Tenant) check(path string, found *problems) {
 }
 
 var (
-	labelValue = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
-	sizeNames  = []string{"small", "medium", "large"}
+	labelValue   = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
+	profileNames = []string{"small", "ha"}
+	sizeNames    = []string{"small", "medium", "large"}
 )
 
 func (e *Environment) check(path string, found *problems) {
 	oneOf(path+".size", e.Size, sizeNames, found)
-	for _, q := range []struct{ key, value, example string }{
-		{"cpu", e.Quota.CPU, `"4" or "500m"`},
-		{"memory", e.Quota.Memory, `"8Gi"`},
-		{"storage", e.Quota.Storage, `"50Gi"`},
+	for _, q := range []struct {
+		key, value, example string
+		// least catches the wrong unit: 512m of memory are half a byte.
+		least resource.Quantity
+	}{
+		{"cpu", e.Quota.CPU, `"4" or "500m"`, resource.MustParse("1m")},
+		{"memory", e.Quota.Memory, `"8Gi"`, resource.MustParse("1Mi")},
+		{"storage", e.Quota.Storage, `"50Gi"`, resource.MustParse("1Mi")},
 	} {
 		if q.value == "" {
 			continue
@@ -193,11 +230,8 @@ func (e *Environment) check(path string, found *problems) {
 		switch {
 		case err != nil:
 			found.add(path+".quota."+q.key, "%q is not a quantity; write it like %s", q.value, q.example)
-		case quantity.Sign() <= 0:
-			found.add(path+".quota."+q.key, "%q is not more than nothing; write it like %s", q.value, q.example)
+		case quantity.Cmp(q.least) < 0:
+			found.add(path+".quota."+q.key, "%q is less than %s; write it like %s", q.value, q.least.String(), q.example)
 		}
-	}
-	if e.Quota.Pods < 0 {
-		found.add(path+".quota.pods", "%d is not more than nothing; write a number such as 50", e.Quota.Pods)
 	}
 }

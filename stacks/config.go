@@ -51,9 +51,10 @@ type CA struct {
 
 // Charts says where Helm charts come from.
 type Charts struct {
-	// Mirror holds all charts for a site without internet: the URL of an HTTP
-	// (https://, http://) or OCI (oci://) repository, or a directory relative to
-	// the project. Without it they come from the public repositories.
+	// Mirror holds all charts for a site without internet: the https:// address
+	// of a chart repository, the oci:// address of a registry, or a directory of
+	// chart archives relative to the project. Without it charts come from the
+	// public repositories.
 	Mirror string `json:"mirror"`
 }
 

@@ -56,8 +56,8 @@ func decode(into reflect.Value, value any, path string, found *problems) {
 	case reflect.Int:
 		number, ok := value.(json.Number)
 		n, err := strconv.Atoi(string(number))
-		if !ok || err != nil {
-			wrong("a whole number")
+		if !ok || err != nil || n < 1 {
+			wrong("a whole number, 1 or more")
 			return
 		}
 		into.SetInt(int64(n))

@@ -21,10 +21,17 @@ var sizes = map[string]size{
 	"large":  {Quota{CPU: "16", Memory: "32Gi", Storage: "200Gi", Pods: 200}, 200, 3},
 }
 
+// The defaults that are the same for everyone; fill has the others.
+const (
+	defaultProfile      = "small"
+	defaultSize         = "small"
+	defaultIngressClass = "nginx"
+)
+
 // fill puts in the defaults, and the tenants in the order of their names: the
 // order of the list must never matter.
 func (c *Config) fill() {
-	c.Profile = cmp.Or(c.Profile, "small")
+	c.Profile = cmp.Or(c.Profile, defaultProfile)
 	c.Clusters.ControlPlane.fill(c.Domain)
 	c.Clusters.Dev.fill("dev." + c.Domain)
 	c.Clusters.Prod.fill("prod." + c.Domain)
@@ -36,11 +43,11 @@ func (c *Config) fill() {
 
 func (c *Cluster) fill(domain string) {
 	c.Domain = cmp.Or(c.Domain, domain)
-	c.Ingress.Class = cmp.Or(c.Ingress.Class, "nginx")
+	c.Ingress.Class = cmp.Or(c.Ingress.Class, defaultIngressClass)
 }
 
 func (t *Tenant) fill() {
-	t.Size = cmp.Or(t.Size, "small")
+	t.Size = cmp.Or(t.Size, defaultSize)
 	for _, e := range []*Environment{&t.Environments.Dev, &t.Environments.Prod} {
 		e.Size = cmp.Or(e.Size, t.Size)
 		row := sizes[e.Size].quota

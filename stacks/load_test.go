@@ -115,6 +115,10 @@ func quota(text string) map[string]string {
 	return one(`, "environments": {"prod": {"quota": ` + text + `}}`)
 }
 
+func clusters(controlPlane, dev, prod string) map[string]string {
+	return map[string]string{"clusters": `{"controlPlane": {` + controlPlane + `}, "dev": {` + dev + `}, "prod": {` + prod + `}}`}
+}
+
 // badConfigs change a valid config, and give the one problem that follows.
 var badConfigs = []struct {
 	name    string
@@ -148,6 +152,10 @@ var badConfigs = []struct {
 	{"cluster domain", map[string]string{"clusters": `{"controlPlane": {"kubeconfig": "cp"}, "dev": {"kubeconfig": "d", "domain": "_"}, "prod": {"kubeconfig": "p"}}`}, `clusters.dev.domain: "_" is not a DNS name; write it like platform.example.com`},
 	{"cluster domains equal", map[string]string{"clusters": `{"controlPlane": {"kubeconfig": "cp"}, "dev": {"kubeconfig": "d", "domain": "x.com"}, "prod": {"kubeconfig": "p", "domain": "x.com"}}`}, `clusters.prod.domain: "x.com" is the domain of cluster dev as well; hosts of the two would be the same`},
 	{"cluster domain of the control plane", map[string]string{"clusters": `{"controlPlane": {"kubeconfig": "cp"}, "dev": {"kubeconfig": "d", "domain": "platform.example.com"}, "prod": {"kubeconfig": "p"}}`}, `clusters.dev.domain: "platform.example.com" is the control plane's domain; a tenant's host could take that of a shared system`},
+	{"cluster twice", clusters(`"kubeconfig": "k", "context": "a"`, `"kubeconfig": "k", "context": "b"`, `"kubeconfig": "k", "context": "a"`), `clusters.prod.kubeconfig: is the same cluster as clusters.controlPlane; name another file, or another context of it`},
+	{"ingress class", clusters(`"kubeconfig": "c"`, `"kubeconfig": "d", "ingress": {"class": "Nginx"}`, `"kubeconfig": "p"`), `clusters.dev.ingress.class: "Nginx" cannot be a name in Kubernetes; write small letters, digits and hyphens`},
+	{"storage class", clusters(`"kubeconfig": "c"`, `"kubeconfig": "d"`, `"kubeconfig": "p", "storageClass": "fast disk"`), `clusters.prod.storageClass: "fast disk" cannot be a name in Kubernetes; write small letters, digits and hyphens`},
+	{"annotation key", clusters(`"kubeconfig": "c"`, `"kubeconfig": "d", "ingress": {"annotations": {"a b": "c"}}`, `"kubeconfig": "p"`), `clusters.dev.ingress.annotations.a b: cannot be an annotation's key; write it like nginx.ingress.kubernetes.io/proxy-body-size`},
 	{"annotation no string", map[string]string{"clusters": `{"controlPlane": {"kubeconfig": "cp", "ingress": {"annotations": {"a": true}}}, "dev": {"kubeconfig": "d"}, "prod": {"kubeconfig": "p"}}`}, `clusters.controlPlane.ingress.annotations.a: is the boolean true; it must be a string; put it in quotes`},
 	{"tenants no list", map[string]string{"tenants": `{"name": "pay"}`}, `tenants: is an object; it must be a list`},
 	{"tenant no object", map[string]string{"tenants": `["pay"]`}, `tenants[0]: is the string "pay"; it must be an object with the keys costCentre, description, environments, name, owners, size`},
@@ -167,7 +175,7 @@ var badConfigs = []struct {
 	{"tenant name of a proxy", named("mgmt-pay"), `tenants[0].name: "mgmt-pay" is reserved: names of that kind are hosts of the management proxies; choose another`},
 	{"tenant twice", map[string]string{"tenants": `[{"name": "pay", "owners": ["a@b.c"]}, {"name": "pay", "owners": ["a@b.c"]}]`}, `tenants[1].name: "pay" takes the GitLab group "pay", which tenants[0] (pay) has; choose another`},
 	{"tenant size", one(`, "size": "tiny"`), `tenants[0].size: "tiny" is unknown; write one of small, medium, large`},
-	{"tenant description", one(`, "description": "a\nb"`), `tenants[0].description: is too long; write one line of at most 200 characters`},
+	{"tenant description", one(`, "description": "a\nb"`), `tenants[0].description: is not one line of at most 200 characters; shorten it`},
 	{"tenant cost centre", one(`, "costCentre": "a b"`), `tenants[0].costCentre: "a b" is not a label value; write at most 63 letters, digits, '-', '_' or '.', first and last a letter or digit`},
 	{"tenant cost centre a number", one(`, "costCentre": 4711`), `tenants[0].costCentre: is the number 4711; it must be a string; put it in quotes`},
 	{"environment unknown", one(`, "environments": {"stage": {}}`), `tenants[0].environments.stage: unknown key; there are dev, prod`},
@@ -175,10 +183,13 @@ var badConfigs = []struct {
 	{"quota cpu", quota(`{"cpu": "4 cores"}`), `tenants[0].environments.prod.quota.cpu: "4 cores" is not a quantity; write it like "4" or "500m"`},
 	{"quota cpu a number", quota(`{"cpu": 4}`), `tenants[0].environments.prod.quota.cpu: is the number 4; it must be a string; put it in quotes`},
 	{"quota memory", quota(`{"memory": "8GB"}`), `tenants[0].environments.prod.quota.memory: "8GB" is not a quantity; write it like "8Gi"`},
-	{"quota storage negative", quota(`{"storage": "-1Gi"}`), `tenants[0].environments.prod.quota.storage: "-1Gi" is not more than nothing; write it like "50Gi"`},
-	{"quota pods", quota(`{"pods": -5}`), `tenants[0].environments.prod.quota.pods: -5 is not more than nothing; write a number such as 50`},
-	{"quota pods a word", quota(`{"pods": "many"}`), `tenants[0].environments.prod.quota.pods: is the string "many"; it must be a whole number`},
-	{"quota pods a fraction", quota(`{"pods": 1.5}`), `tenants[0].environments.prod.quota.pods: is the number 1.5; it must be a whole number`},
+	{"quota storage negative", quota(`{"storage": "-1Gi"}`), `tenants[0].environments.prod.quota.storage: "-1Gi" is less than 1Mi; write it like "50Gi"`},
+	{"quota pods", quota(`{"pods": -5}`), `tenants[0].environments.prod.quota.pods: is the number -5; it must be a whole number, 1 or more`},
+	{"quota pods a word", quota(`{"pods": "many"}`), `tenants[0].environments.prod.quota.pods: is the string "many"; it must be a whole number, 1 or more`},
+	{"quota pods a fraction", quota(`{"pods": 1.5}`), `tenants[0].environments.prod.quota.pods: is the number 1.5; it must be a whole number, 1 or more`},
+	{"quota pods zero", quota(`{"pods": 0}`), `tenants[0].environments.prod.quota.pods: is the number 0; it must be a whole number, 1 or more`},
+	{"quota cpu zero", quota(`{"cpu": "0"}`), `tenants[0].environments.prod.quota.cpu: "0" is less than 1m; write it like "4" or "500m"`},
+	{"quota memory in the unit of cpu", quota(`{"memory": "512m"}`), `tenants[0].environments.prod.quota.memory: "512m" is less than 1Mi; write it like "8Gi"`},
 	{"quota key", quota(`{"memroy": "8Gi"}`), `tenants[0].environments.prod.quota.memroy: unknown key; did you mean "memory"?`},
 }
 

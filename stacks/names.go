@@ -11,47 +11,40 @@ import (
 	"platform/tenants"
 )
 
-// maxTenantName leaves room for what is added in each system: the longest is
-// the Helm release and the host of the management proxy.
+// maxTenantName leaves room for what is added in each system; the tightest is
+// the StatefulSet of a vCluster. It is smaller than need be, so that names can
+// still be read in a list, and so that later additions fit existing tenants.
 const maxTenantName = 30
 
 var tenantName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
-// reserved are names that a tenant may not have, and why.
-var reserved = map[string]string{
-	"admin":              "GitLab keeps it for itself",
-	"api":                "it is a host of OpenUnison",
-	"argocd":             "it is a host and a namespace of the platform",
-	"cert-manager":       "it is a namespace of the platform",
-	"charts":             "it is a host of the platform",
-	"cluster-operations": "it is the platform's own GitLab project",
-	"control-plane":      "it is a cluster",
-	"default":            "it is a namespace of Kubernetes and a project of Argo CD",
-	"dev":                "it is a cluster",
-	"explore":            "GitLab keeps it for itself",
-	"gatekeeper-system":  "it is a namespace of the platform",
-	"gitlab":             "it is a host and a namespace of the platform",
-	"groups":             "GitLab keeps it for itself",
-	"harbor":             "it is a host and a namespace of the platform",
-	"help":               "GitLab keeps it for itself",
-	"import":             "GitLab keeps it for itself",
-	"library":            "it is a project of Harbor",
-	"login":              "GitLab keeps it for itself",
-	"mariadb":            "it is a namespace of the platform",
-	"openunison":         "it is a host and a namespace of the platform",
-	"operations":         "it is a GitLab project of each tenant",
-	"platform":           "it is the platform's own",
-	"prod":               "it is a cluster",
-	"profile":            "GitLab keeps it for itself",
-	"projects":           "GitLab keeps it for itself",
-	"public":             "GitLab keeps it for itself",
-	"root":               "it is GitLab's administrator",
-	"s":                  "GitLab keeps it for itself",
-	"search":             "GitLab keeps it for itself",
-	"system":             "it is the platform's own",
-	"users":              "GitLab keeps it for itself",
-	"vault":              "it is a host and a namespace of the platform",
-	"v2":                 "GitLab keeps it for itself",
+// reserved are names that a tenant may not have, and why. GitLab's are
+// TOP_LEVEL_ROUTES, for the tenant's group, and PROJECT_WILDCARD_ROUTES, for
+// the application's project, of
+// https://gitlab.com/gitlab-org/gitlab/-/blob/master/lib/gitlab/path_regex.rb.
+var reserved = []struct {
+	why   string
+	names []string
+}{
+	{"it is the platform's own", []string{"platform", "system"}},
+	{"it is a cluster", []string{"control-plane", "dev", "prod"}},
+	{"it is a host of the platform", []string{"charts", "mgmt"}},
+	{"it is a host of OpenUnison", []string{"api", "k8sou"}},
+	{"it is a host and a namespace of the platform", []string{"argocd", "gitlab", "harbor", "openunison", "vault"}},
+	{"it is a namespace of the platform", []string{
+		"cert-manager", "external-secrets", "gatekeeper-system", "ingress-nginx", "mariadb",
+	}},
+	{"it is the platform's own GitLab project", []string{"cluster-operations"}},
+	{"it is a GitLab group of each tenant", []string{"developers", "operations", "owners"}},
+	{"it is a namespace of Kubernetes and a project of Argo CD", []string{"default"}},
+	{"it is a project of Harbor", []string{"library"}},
+	{"it is GitLab's administrator", []string{"root"}},
+	{"GitLab keeps it for itself", []string{
+		"admin", "assets", "badges", "blame", "blob", "builds", "commits", "create", "dashboard", "edit", "explore",
+		"files", "groups", "help", "import", "jwt", "login", "new", "oauth", "preview", "profile", "projects", "public",
+		"raw", "refs", "s", "search", "sitemap", "snippets", "tree", "unsubscribes", "update", "uploads", "users", "v2",
+		"wikis",
+	}},
 }
 
 // reservedPrefixes are beginnings of names that belong to a system.
@@ -73,8 +66,10 @@ func checkTenantName(path, name string, found *problems) {
 		found.add(path, "%q is not a DNS label; write small letters, digits and single hyphens, first a letter", name)
 		return
 	}
-	if why, ok := reserved[name]; ok {
-		found.add(path, "%q is reserved: %s; choose another", name, why)
+	for _, r := range reserved {
+		if slices.Contains(r.names, name) {
+			found.add(path, "%q is reserved: %s; choose another", name, r.why)
+		}
 	}
 	for prefix, why := range reservedPrefixes {
 		if strings.HasPrefix(name, prefix) {
@@ -100,16 +95,18 @@ type derivedName struct {
 
 // What the systems allow:
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/,
-// https://helm.sh/docs/chart_template_guide/getting_started/ (53),
 // https://docs.gitlab.com/user/reserved_names/#rules-for-usernames-project-and-group-names-and-slugs,
 // Harbor's api/v2.0 Project and Robot (lower case, '.', '_' or '-' between),
-// https://mariadb.com/kb/en/identifier-names/ (database 64, user 80).
+// MariaDB's names that need no quotes (https://mariadb.com/kb/en/identifier-names/),
+// a segment of Vault's paths and policies.
 var (
-	dnsLabel   = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
-	gitlabPath = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_.-]*[a-zA-Z0-9_]$|^[a-zA-Z0-9_]$`)
-	harborName = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
-	sqlName    = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	hostName   = regexp.MustCompile(`^[a-z][-a-z0-9]*[a-z0-9](\.[-a-z0-9]+)*$`)
+	dnsLabel    = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
+	hostName    = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?(\.[-a-z0-9]+)*$`)
+	gitlabPath  = regexp.MustCompile(`^[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_])?(/[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_])?)*$`)
+	harborName  = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
+	harborRobot = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*\+[a-z0-9]+([._-][a-z0-9]+)*$`)
+	sqlName     = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	vaultName   = regexp.MustCompile(`^[a-z0-9]+([/-][a-z0-9]+)*$`)
 )
 
 // derivedNames are the names that a tenant takes in each system. domains are
@@ -118,24 +115,35 @@ var (
 func derivedNames(tenant string, domains map[string]string) []derivedName {
 	names := []derivedName{
 		{"GitLab group", tenant, gitlabPath, 255},
-		{"GitLab project", tenant + "/" + tenant, regexp.MustCompile(`.`), 255},
+		{"GitLab project", tenant + "/" + tenant, gitlabPath, 255},
 		{"Harbor project", tenant, harborName, 255},
 		{"namespace of the control plane", tenants.ControlPlaneNamespace(tenant), dnsLabel, 63},
 		{"label value", tenant, labelValue, 63},
+		{"host label", tenant, dnsLabel, 63},
+		{"host label", "mgmt-" + tenant, dnsLabel, 63},
+		// https://helm.sh/docs/helm/helm_install/
+		{"Helm release", tenant, dnsLabel, 53},
+		// Its pods' label controller-revision-hash adds a hyphen and ten characters.
+		{"StatefulSet", tenant, dnsLabel, 52},
 	}
 	for _, access := range components.AccessTable {
 		names = append(names, derivedName{"OIDC group", access.Role.Group(tenant), dnsLabel, 63})
 	}
 	for _, e := range []string{"dev", "prod"} {
-		id := tenant + "-" + e
+		id, database := tenant+"-"+e, components.DatabaseName(tenant, e)
 		names = append(names,
 			derivedName{"namespace of cluster " + e, id, dnsLabel, 63},
-			derivedName{"Helm release of cluster " + e, tenant, dnsLabel, 53},
-			derivedName{"database of cluster " + e, components.DatabaseName(tenant, e), sqlName, 64},
+			derivedName{"database of cluster " + e, database, sqlName, 64},
+			// MySQL would allow 32, MariaDB allows 80.
+			derivedName{"database user of cluster " + e, database, sqlName, 80},
+			// RFC 5280, ub-common-name.
+			derivedName{"certificate of the database user of cluster " + e, database, sqlName, 64},
+			derivedName{"Harbor robot", tenant + "+" + e + "-pull", harborRobot, 255},
 			derivedName{"Argo CD project", id, dnsLabel, 63},
-			derivedName{"Vault policy", "tenant-" + id, harborName, 128},
-			derivedName{"Vault path", "tenants/" + tenant + "/" + e, regexp.MustCompile(`^tenants/[a-z0-9-]+/[a-z]+$`), 255},
-			derivedName{"host label", "mgmt-" + tenant, dnsLabel, 63},
+			derivedName{"Argo CD cluster", "vcluster-" + id, dnsLabel, 63},
+			derivedName{"Vault policy", "tenant-" + id, vaultName, 128},
+			derivedName{"Vault log-in", "vcluster-" + id, vaultName, 128},
+			derivedName{"Vault path", "tenants/" + tenant + "/" + e, vaultName, 255},
 		)
 		if domain, ok := domains[e]; ok {
 			names = append(names,

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -40,6 +41,13 @@ func (p problems) err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(p, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(p, func(a, b Problem) int { return strings.Compare(sortable(a.Path), sortable(b.Path)) })
 	return &ConfigError{Problems: p}
+}
+
+var pathIndex = regexp.MustCompile(`\[\d+\]`)
+
+// sortable is a path with its indexes written so that [2] comes before [10].
+func sortable(path string) string {
+	return pathIndex.ReplaceAllStringFunc(path, func(i string) string { return strings.Repeat("0", max(0, 8-len(i))) + i })
 }

@@ -33,6 +33,10 @@ type Operations struct {
 // branch is the one that is protected and delivered.
 const branch = "main"
 
+// roleGroupPrefix keeps the paths of role groups apart from those of projects:
+// the two share one namespace, and both have an `operations`.
+const roleGroupPrefix = "team-"
+
 // production is the environment whose project the others are forks of.
 const production = "prod"
 
@@ -49,7 +53,7 @@ func NewSource(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 	}
 	roles := map[components.Role]*gitlab.Group{}
 	for _, access := range components.AccessTable {
-		roles[access.Role], err = s.group(ctx, name+"-"+string(access.Role), string(access.Role),
+		roles[access.Role], err = s.group(ctx, name+"-"+string(access.Role), roleGroupPrefix+string(access.Role),
 			fmt.Sprintf("The %s of %s.", access.Role, args.Name), group)
 		if err != nil {
 			return nil, err
