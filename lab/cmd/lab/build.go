@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"platform/lab/tools"
+)
+
+// build builds what is missing, brings the real plugins where it can, and says
+// which plugins a run will use.
+func build(ctx context.Context, p *project) error {
+	if err := tools.Build(ctx, os.Stdout, p.tools(), tools.Servers); err != nil {
+		return err
+	}
+	if err := downloadPlugins(ctx, p); err != nil {
+		return err
+	}
+	// Always: the lab itself runs one of them, the stand-in for GitLab's console.
+	if err := tools.BuildPlugins(ctx, os.Stdout, p.labModule()); err != nil {
+		return err
+	}
+	chosen, err := choosePlugins(p)
+	if err != nil {
+		return err
+	}
+	fmt.Println("plugins:", chosen.described)
+	return nil
+}
+
+// tools is the folder with the modules that the tools are built from.
+func (p *project) tools() string { return filepath.Join(p.labModule(), "tools") }
+
+// missingTools are the programs that are not built yet.
+func missingTools(p *project) ([]string, error) {
+	var missing []string
+	for _, t := range tools.Servers {
+		folder, err := t.Folder(p.tools())
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range slices.Sorted(maps.Keys(t.Programs)) {
+			if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+				missing = append(missing, name)
+			}
+		}
+	}
+	return missing, nil
+}
+
+// withTools becomes a command that finds the lab's tools on PATH, and nothing
+// else of the lab.
+func withTools(p *project, command []string) error {
+	folders, err := tools.Folders(p.tools())
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv("PATH", joinPath(append(folders, os.Getenv("PATH"))...)); err != nil {
+		return err
+	}
+	return become(command)
+}
+
+func joinPath(folders ...string) string { return strings.Join(folders, string(os.PathListSeparator)) }
+
+// become replaces this process, so that signals reach the command directly: it
+// may have a state to save.
+func become(command []string) error {
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("running %s: %w", path, syscall.Exec(path, command, os.Environ()))
+}

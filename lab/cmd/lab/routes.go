@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"platform/lab/kubelet"
+	"platform/lab/proxy"
+	"platform/lab/site"
+)
+
+// routes are the names that the lab serves, and the servers they lead to. What
+// is only played, OpenUnison and Argo CD say, has a name that nothing serves.
+func routes(s *site.Site) (proxy.Table, error) {
+	t := proxy.Table{Domain: s.Domain, Hosts: map[string]string{}, Clusters: map[string]map[string]string{}}
+	for _, system := range []string{"charts", "gitlab", "harbor", "vault"} {
+		address, err := loopback(s, system)
+		if err != nil {
+			return t, err
+		}
+		t.Hosts[s.Host(system)+":443"] = address
+	}
+	for _, cluster := range site.Clusters {
+		address, err := loopback(s, cluster+"-apiserver")
+		if err != nil {
+			return t, err
+		}
+		t.Clusters[cluster] = map[string]string{"kubernetes.default.svc:443": address}
+	}
+	// The Services of Vault's chart, for the cluster itself and for its members
+	// (https://developer.hashicorp.com/vault/docs/platform/k8s/helm).
+	for _, name := range []string{"vault.vault.svc", "vault-active.vault.svc", "vault-0.vault-internal.vault.svc"} {
+		t.Clusters[site.Clusters[0]][name+":8200"] = t.Hosts[s.Host("vault")+":443"]
+	}
+	return t, nil
+}
+
+// loopback is where the server called name listens.
+func loopback(s *site.Site, name string) (string, error) {
+	port, err := s.Port(name)
+	return fmt.Sprintf("127.0.0.1:%d", port), err
+}
+
+// images are those that the lab has the programs for. The pods with any other
+// image are played.
+func images(s *site.Site) []kubelet.Image {
+	rails := railsSocket(s)
+	return []kubelet.Image{
+		{Repository: "hashicorp/vault", Programs: []string{"vault"}},
+		{Repository: "registry.k8s.io/kubectl", Programs: []string{"kubectl"}, Entrypoint: []string{"kubectl"}},
+		{
+			Repository: "registry.gitlab.com/gitlab-org/build/cng/gitlab-toolbox-ce",
+			Programs:   []string{"gitlab-rails"}, ExecOnly: true,
+			Env:   []string{"GITLAB_RAILS_SOCKET=" + rails},
+			Files: []string{filepath.Dir(rails)},
+		},
+	}
+}

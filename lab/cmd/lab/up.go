@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"platform/lab/cluster"
+	"platform/lab/process"
+	"platform/lab/site"
+	"platform/lab/tools"
+	"platform/lab/vault"
+)
+
+// up starts all that does not run. It can be cut off anywhere, and goes on the
+// next time.
+func up(ctx context.Context, p *project) error {
+	if _, err := writeBundle(p); err != nil {
+		return err
+	}
+	if err := dropTakenPorts(p); err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := startAll(ctx, p); err != nil {
+		return err
+	}
+	list, err := process.List(p.site)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("the lab runs: %d processes, ready after %.1f s\n", len(list), time.Since(begin).Seconds())
+	return nil
+}
+
+func startAll(ctx context.Context, p *project) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	etcd, err := cluster.Etcd(p.site, p.program)
+	if err != nil {
+		return err
+	}
+	if err := process.Start(ctx, p.site, etcd); err != nil {
+		return err
+	}
+	var starting sync.WaitGroup
+	begin := func(start func() error) {
+		starting.Go(func() {
+			if err := start(); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	begin(func() error { return startServers(ctx, p) })
+	begin(func() error { return startVault(ctx, p) })
+	for _, name := range site.Clusters {
+		begin(func() error { return startCluster(ctx, p, name) })
+	}
+	starting.Wait()
+	// The first error: those after it may be its doing.
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return unsealVault(ctx, p)
+}
+
+func startCluster(ctx context.Context, p *project, name string) error {
+	specs, err := cluster.Specs(p.site, p.program, name)
+	if err != nil {
+		return err
+	}
+	// The API server first: the others end when they do not find it.
+	for _, spec := range specs {
+		if err := process.Start(ctx, p.site, spec); err != nil {
+			return err
+		}
+	}
+	return cluster.Prepare(ctx, p.site, name)
+}
+
+// startServers starts the process with the lab's own servers, see serve.
+func startServers(ctx context.Context, p *project) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return process.Start(ctx, p.site, process.Spec{
+		Name: "serve", Path: self, Args: []string{"serve"}, Dir: p.root,
+		Ready: reachable(p, "https://"+p.site.Host("charts")+"/index.yaml"),
+	})
+}
+
+func startVault(ctx context.Context, p *project) error {
+	binary, err := p.program("vault")
+	if err != nil {
+		return err
+	}
+	spec, err := vault.Spec(p.site, binary)
+	if err != nil {
+		return err
+	}
+	return process.Start(ctx, p.site, spec)
+}
+
+// unsealVault does what a person does after a restart of Vault, with the keys
+// that the platform's bootstrap Job has kept. Before that Job there are none.
+func unsealVault(ctx context.Context, p *project) error {
+	client, err := cluster.Client(p.site, site.Clusters[0])
+	if err != nil {
+		return err
+	}
+	kept, err := client.CoreV1().Secrets("vault").Get(ctx, "vault-unseal-keys", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading Vault's unseal keys: %w", err)
+	}
+	var keys []string
+	for _, name := range slices.Sorted(maps.Keys(kept.Data)) {
+		keys = append(keys, string(kept.Data[name]))
+	}
+	ctx, cancel := context.WithTimeout(ctx, unsealTimeout)
+	defer cancel()
+	err = vault.Unseal(ctx, p.site, keys)
+	if errors.Is(err, vault.ErrUninitialised) {
+		return errors.New("the cluster holds Vault's unseal keys, but Vault has lost its data: make down, then make up, starts over")
+	}
+	return err
+}
+
+const unsealTimeout = time.Minute
+
+// program finds a built program: a tool, or one of the lab's own.
+func (p *project) program(name string) (string, error) {
+	if _, own := tools.Plugins[name]; !own {
+		return tools.Program(p.tools(), name)
+	}
+	folder, err := tools.PluginFolder(p.labModule())
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%s is not built yet: run make build", name)
+	}
+	return path, nil
+}
+
+// dropTakenPorts lets the lab choose other ports where other programs have taken
+// those of servers that do not run. Nothing that is kept depends on a port:
+// kubeconfigs are written at each start.
+func dropTakenPorts(p *project) error {
+	taken, err := takenPorts(p)
+	if err != nil {
+		return err
+	}
+	for name := range taken {
+		if err := p.site.Forget(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package kubelet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// containerSpec is all that RunContainer needs to start a container's process.
+type containerSpec struct {
+	Command []string
+	Env     []string
+	Dir     string
+	// Mounts lead paths in the container to paths of this machine.
+	Mounts []mount
+	// Programs by name: what PATH finds first.
+	Programs map[string]string
+}
+
+type mount struct{ Source, Target string }
+
+// programFolder is where a container finds its image's programs.
+const programFolder = "/lab/bin"
+
+func (k *Kubelet) containerSpec(ctx context.Context, pod *corev1.Pod, c *corev1.Container, v *volumes, image Image, command []string,
+) (*containerSpec, error) {
+	if len(command) == 0 {
+		return nil, fmt.Errorf("container %s has no command", c.Name)
+	}
+	if err := k.refresh(ctx, pod, v); err != nil {
+		return nil, err
+	}
+	env, err := k.environment(ctx, pod, c)
+	if err != nil {
+		return nil, err
+	}
+	spec := &containerSpec{Command: command, Env: append(env, image.Env...), Dir: c.WorkingDir, Programs: map[string]string{}}
+	for _, m := range c.VolumeMounts {
+		source, ok := v.folders[m.Name]
+		if !ok {
+			return nil, fmt.Errorf("container %s mounts the unknown volume %s", c.Name, m.Name)
+		}
+		spec.Mounts = append(spec.Mounts, mount{filepath.Join(source, m.SubPath), m.MountPath})
+	}
+	for _, file := range image.Files {
+		spec.Mounts = append(spec.Mounts, mount{file, file})
+	}
+	for _, name := range image.Programs {
+		if spec.Programs[name], err = k.Program(name); err != nil {
+			return nil, err
+		}
+	}
+	return spec, nil
+}
+
+// environment is what the pod says, the API server's address, and the way to
+// all other names: the lab's proxy, which knows the cluster by its user name.
+func (k *Kubelet) environment(ctx context.Context, pod *corev1.Pod, c *corev1.Container) ([]string, error) {
+	port, err := k.Site.Port("proxy")
+	if err != nil {
+		return nil, err
+	}
+	api, err := k.apiPort()
+	if err != nil {
+		return nil, err
+	}
+	env := []string{
+		"PATH=" + programFolder + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOSTNAME=" + pod.Name,
+		"KUBERNETES_SERVICE_HOST=127.0.0.1", "KUBERNETES_SERVICE_PORT=" + api,
+		fmt.Sprintf("HTTPS_PROXY=http://%s@127.0.0.1:%d", k.Cluster, port),
+		fmt.Sprintf("HTTP_PROXY=http://%s@127.0.0.1:%d", k.Cluster, port),
+		"NO_PROXY=127.0.0.1,localhost",
+	}
+	for _, from := range c.EnvFrom {
+		more, err := k.envFrom(ctx, pod.Namespace, from)
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, more...)
+	}
+	for _, e := range c.Env {
+		value := e.Value
+		if e.ValueFrom != nil {
+			if value, err = k.valueFrom(ctx, pod, e.ValueFrom); err != nil {
+				return nil, fmt.Errorf("variable %s: %w", e.Name, err)
+			}
+		}
+		env = append(env, e.Name+"="+value)
+	}
+	return env, nil
+}
+
+func (k *Kubelet) apiPort() (string, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", k.Site.Kubeconfig(k.Cluster))
+	if err != nil {
+		return "", err
+	}
+	return config.Host[strings.LastIndex(config.Host, ":")+1:], nil
+}
+
+func (k *Kubelet) envFrom(ctx context.Context, namespace string, from corev1.EnvFromSource) ([]string, error) {
+	var env []string
+	switch {
+	case from.SecretRef != nil:
+		s, err := k.client.CoreV1().Secrets(namespace).Get(ctx, from.SecretRef.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		for key, value := range s.Data {
+			env = append(env, from.Prefix+key+"="+string(value))
+		}
+	case from.ConfigMapRef != nil:
+		c, err := k.client.CoreV1().ConfigMaps(namespace).Get(ctx, from.ConfigMapRef.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		for key, value := range c.Data {
+			env = append(env, from.Prefix+key+"="+value)
+		}
+	}
+	return env, nil
+}
+
+func (k *Kubelet) valueFrom(ctx context.Context, pod *corev1.Pod, from *corev1.EnvVarSource) (string, error) {
+	switch {
+	case from.FieldRef != nil:
+		return field(pod, from.FieldRef.FieldPath)
+	case from.SecretKeyRef != nil:
+		s, err := k.client.CoreV1().Secrets(pod.Namespace).Get(ctx, from.SecretKeyRef.Name, metav1.GetOptions{})
+		if err != nil {
+			return "", err
+		}
+		return string(s.Data[from.SecretKeyRef.Key]), nil
+	case from.ConfigMapKeyRef != nil:
+		c, err := k.client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, from.ConfigMapKeyRef.Name, metav1.GetOptions{})
+		if err != nil {
+			return "", err
+		}
+		return c.Data[from.ConfigMapKeyRef.Key], nil
+	}
+	return "", fmt.Errorf("the lab's kubelet knows fieldRef, secretKeyRef and configMapKeyRef only")
+}
+
+// RunContainerCommand is the hidden subcommand of the lab's own program that
+// calls RunContainer.
+const RunContainerCommand = "run-container"
+
+// command is this very program, which makes the container's view of the files
+// in namespaces of its own and becomes the container's process. The spec goes
+// by a file descriptor: it may hold secrets.
+func (spec *containerSpec) command(ctx context.Context) (*exec.Cmd, error) {
+	data, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		_, _ = write.Write(data)
+		_ = write.Close()
+	}()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", RunContainerCommand)
+	cmd.Env = []string{}
+	cmd.ExtraFiles = []*os.File{read}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if uid := os.Getuid(); uid != 0 {
+		// An ordinary user may make a mount namespace inside a user namespace.
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+		cmd.SysProcAttr.AmbientCaps = []uintptr{capSysAdmin, capSysChroot}
+	}
+	return cmd, nil
+}
+
+// Capabilities by number (linux/capability.h).
+const (
+	capSysChroot = 18
+	capSysAdmin  = 21
+)

@@ -1,0 +1,222 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// diskNeeded is what all builds together take at the most, with Go's caches.
+const diskNeeded = 15 << 30
+
+// Build builds those of the tools that are not there yet, and says so on w with
+// a line for each. modules is lab/tools. Two clones that build at once wait for
+// each other.
+func Build(ctx context.Context, w io.Writer, modules string, wanted []Tool) error {
+	var missing []Tool
+	for _, t := range wanted {
+		there, err := t.built(modules)
+		if err != nil {
+			return err
+		}
+		if !there && !t.takeFromPath(ctx, modules) {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := enough(); err != nil {
+		return err
+	}
+	for i, t := range missing {
+		if err := t.buildLocked(ctx, w, modules, fmt.Sprintf("[%d/%d]", i+1, len(missing))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enough checks the toolchain and the disk before minutes of work.
+func enough() error {
+	if _, err := exec.LookPath("go"); err != nil {
+		return errors.New("Go is not installed (no `go` on PATH): install it from https://go.dev/dl/")
+	}
+	cache, err := Cache()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return fmt.Errorf("making the cache folder: %w", err)
+	}
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(cache, &fs); err != nil {
+		return fmt.Errorf("asking for the free space of %s: %w", cache, err)
+	}
+	if free := fs.Bavail * uint64(fs.Bsize); free < diskNeeded {
+		return fmt.Errorf("%s has %d GiB free, a first build takes %d: free some, or set XDG_CACHE_HOME to another disk",
+			cache, free>>30, uint64(diskNeeded)>>30)
+	}
+	return nil
+}
+
+func (t Tool) built(modules string) (bool, error) {
+	folder, err := t.Folder(modules)
+	if err != nil {
+		return false, err
+	}
+	for name := range t.Programs {
+		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// takeFromPath links the program that is on PATH into the cache if it is of
+// the very version.
+func (t Tool) takeFromPath(ctx context.Context, modules string) bool {
+	if len(t.Own) == 0 {
+		return false
+	}
+	path, err := exec.LookPath(t.Own[0])
+	if err != nil {
+		return false
+	}
+	last := len(t.Own) - 1
+	out, err := exec.CommandContext(ctx, path, t.Own[1:last]...).Output()
+	first, _, _ := strings.Cut(string(out), "\n")
+	if err != nil || strings.TrimSpace(first) != t.Own[last] {
+		return false
+	}
+	folder, err := t.Folder(modules)
+	if err != nil || os.MkdirAll(folder, 0o755) != nil {
+		return false
+	}
+	return os.Symlink(path, filepath.Join(folder, t.Own[0])) == nil
+}
+
+func (t Tool) buildLocked(ctx context.Context, w io.Writer, modules, count string) error {
+	folder, err := t.Folder(modules)
+	if err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(folder+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return fmt.Errorf("locking the build of %s: %w", t.Name, err)
+	}
+	defer func() { _ = lock.Close() }()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("locking the build of %s: %w", t.Name, err)
+	}
+	if there, err := t.built(modules); err != nil || there {
+		return err
+	}
+	fmt.Fprintf(w, "%s building %s %s …", count, t.Name, t.Version)
+	start := time.Now()
+	if err := t.build(ctx, modules, folder); err != nil {
+		fmt.Fprintln(w, " failed")
+		return err
+	}
+	fmt.Fprintf(w, " %.0f s\n", time.Since(start).Seconds())
+	return nil
+}
+
+// build builds into a folder beside the final one, which appears at once.
+func (t Tool) build(ctx context.Context, modules, folder string) error {
+	temp, err := os.MkdirTemp(filepath.Dir(folder), t.Name+".")
+	if err != nil {
+		return fmt.Errorf("making a folder to build %s in: %w", t.Name, err)
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	module := filepath.Join(modules, t.Name)
+	flags := t.flags()
+	if len(t.Patches) > 0 {
+		gomod, err := t.patched(ctx, module, temp)
+		if err != nil {
+			return err
+		}
+		flags = append(flags, "-modfile="+gomod)
+	}
+	out := filepath.Join(temp, "bin")
+	for _, name := range slices.Sorted(maps.Keys(t.Programs)) {
+		args := slices.Concat([]string{"build"}, flags, []string{"-o", filepath.Join(out, name), t.Programs[name]})
+		if err := run(ctx, module, args...); err != nil {
+			return fmt.Errorf("building %s %s: %w", name, t.Version, err)
+		}
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		return err
+	}
+	return os.Rename(out, folder)
+}
+
+// patched writes a go.mod that takes the upstream modules from copies in which
+// the tool's own files stand in place of theirs: files of the module cache itself
+// may not be replaced. It gives the go.mod's name.
+func (t Tool) patched(ctx context.Context, module, temp string) (string, error) {
+	gomod := filepath.Join(temp, "go.mod")
+	for _, name := range []string{"go.mod", "go.sum"} {
+		data, err := os.ReadFile(filepath.Join(module, name))
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(temp, name), data, 0o600); err != nil {
+			return "", err
+		}
+	}
+	for upstream, own := range t.Patches {
+		if err := run(ctx, module, "mod", "download", upstream[0]); err != nil {
+			return "", fmt.Errorf("fetching %s: %w", upstream[0], err)
+		}
+		cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", upstream[0])
+		cmd.Dir = module
+		dir, err := cmd.Output()
+		if err != nil {
+			return "", fmt.Errorf("finding %s: %w", upstream[0], err)
+		}
+		dest := filepath.Join(temp, "src", filepath.FromSlash(upstream[0]))
+		if err := os.CopyFS(dest, os.DirFS(strings.TrimSpace(string(dir)))); err != nil {
+			return "", fmt.Errorf("copying %s: %w", upstream[0], err)
+		}
+		data, err := os.ReadFile(filepath.Join(module, own))
+		if err != nil {
+			return "", err
+		}
+		file := filepath.Join(dest, filepath.FromSlash(upstream[1]))
+		if err := errors.Join(os.Remove(file), os.WriteFile(file, data, 0o600)); err != nil {
+			return "", err
+		}
+		if err := run(ctx, module, "mod", "edit", "-replace="+upstream[0]+"="+dest, gomod); err != nil {
+			return "", err
+		}
+	}
+	return gomod, nil
+}
+
+// run runs go. Its error is what the compiler, or the module proxy, said last.
+func run(ctx context.Context, dir string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		lines := strings.Split(strings.TrimSpace(output.String()), "\n")
+		return fmt.Errorf("%s (%w)", strings.Join(lines[max(0, len(lines)-5):], "; "), err)
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+// Package tools builds the programs that the lab runs, each from the Go module
+// it is published in. A program's module is pinned by the go.mod of a folder
+// beside this file, so that the dependencies of one never meet another's. What
+// is built is kept by version in the user's cache folder, for every clone.
+package tools
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Tool is a set of programs that are built from one module.
+type Tool struct {
+	// Name is the folder with the tool's go.mod, below lab/tools.
+	Name    string
+	Version string
+	// Programs by the name of the binary: the package each is built from.
+	Programs map[string]string
+	// Tags and Variables (of -ldflags -X) of the build.
+	Tags      string
+	Variables map[string]string
+	// Patches replace files of upstream modules, for a build with other parts:
+	// module path and file in it, by a file in the tool's folder.
+	Patches map[[2]string]string
+	// Own tells the version of a binary that is on PATH already, as arguments
+	// and the text that the right version prints. Nil: PATH is not looked at.
+	Own []string
+}
+
+const kubernetesVersion = "v1.34.4"
+
+// Servers are the tools that the lab starts or runs, in the order of their
+// building: the slowest ones last, so that a person sees progress early.
+var Servers = []Tool{
+	{
+		Name: "etcd", Version: "v3.6.16",
+		Programs: map[string]string{"etcd": "go.etcd.io/etcd/server/v3"},
+		Own:      []string{"etcd", "--version", "etcd Version: 3.6.16"},
+	},
+	{
+		Name: "kwok", Version: "v0.8.0",
+		Programs: map[string]string{"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
+	},
+	{
+		Name: "pulumi", Version: "v3.259.0",
+		Programs:  map[string]string{"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+		Variables: map[string]string{"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.259.0"},
+		Own:       []string{"pulumi", "version", "v3.259.0"},
+	},
+	{
+		Name: "kubernetes", Version: kubernetesVersion,
+		Programs: map[string]string{
+			"kube-apiserver":          "k8s.io/kubernetes/cmd/kube-apiserver",
+			"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+			"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
+			"kubectl":                 "k8s.io/kubernetes/cmd/kubectl",
+		},
+		// Without these the programs call themselves v0.0.0-master.
+		Variables: map[string]string{
+			"k8s.io/component-base/version.gitVersion": kubernetesVersion,
+			"k8s.io/component-base/version.gitMajor":   "1",
+			"k8s.io/component-base/version.gitMinor":   "34",
+			"k8s.io/client-go/pkg/version.gitVersion":  kubernetesVersion,
+		},
+	},
+	{
+		Name: "vault", Version: "v1.21.0",
+		Programs: map[string]string{"vault": "github.com/hashicorp/vault"},
+		// Vault's own tag for a server with few engines; the one it lacks for
+		// the platform, log-in by Kubernetes accounts, is added.
+		Tags: "minimal",
+		Patches: map[[2]string]string{
+			{"github.com/hashicorp/vault", "helper/builtinplugins/registry_min.go"}: "registry.go",
+		},
+		Variables: map[string]string{"github.com/hashicorp/vault/version.fullVersion": "1.21.0"},
+	},
+}
+
+// Lint is the linter, which only `make lint` needs.
+var Lint = Tool{
+	Name: "golangci-lint", Version: "v2.15.0",
+	Programs: map[string]string{"golangci-lint": "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
+}
+
+// Cache is the folder of everything built, below the user's cache folder.
+func Cache() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the user's cache folder: %w", err)
+	}
+	return filepath.Join(cache, "platform", "bin"), nil
+}
+
+// Folder is where the tool's programs are kept. Its name tells the version and
+// what else the build depends on. modules is lab/tools.
+func (t Tool) Folder(modules string) (string, error) {
+	cache, err := Cache()
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	files, err := filepath.Glob(filepath.Join(modules, t.Name, "*"))
+	if err != nil {
+		return "", err
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("reading the module of %s: %w", t.Name, err)
+		}
+		fmt.Fprintf(hash, "%s %d\n%s", filepath.Base(file), len(data), data)
+	}
+	fmt.Fprint(hash, t.Programs, t.Tags, t.Variables, t.Patches)
+	return filepath.Join(cache, t.Name+"-"+t.Version+"-"+hex.EncodeToString(hash.Sum(nil))[:12]), nil
+}
+
+// Folders are those of all servers, for PATH.
+func Folders(modules string) ([]string, error) {
+	var folders []string
+	for _, t := range Servers {
+		folder, err := t.Folder(modules)
+		if err != nil {
+			return nil, err
+		}
+		folders = append(folders, folder)
+	}
+	return folders, nil
+}
+
+// Program is the path of one built program.
+func Program(modules, name string) (string, error) {
+	for _, t := range Servers {
+		if _, ok := t.Programs[name]; !ok {
+			continue
+		}
+		folder, err := t.Folder(modules)
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(folder, name)
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("%s is not built yet: run make build", name)
+		}
+		return path, nil
+	}
+	return "", fmt.Errorf("no tool has a program called %s", name)
+}
+
+// flags are the build flags of the tool.
+func (t Tool) flags() []string {
+	ldflags := []string{"-s", "-w"}
+	for name, value := range t.Variables {
+		ldflags = append(ldflags, "-X", name+"="+value)
+	}
+	flags := []string{"-trimpath", "-ldflags", strings.Join(ldflags, " ")}
+	if t.Tags != "" {
+		flags = append(flags, "-tags", t.Tags)
+	}
+	return flags
+}
