@@ -1,16 +1,63 @@
-# One module flag for every build, so that tests, the program and the lab share
-# one build cache.
-export GOFLAGS := -trimpath
+# Needs Go, git and a C compiler; all else is built from Go modules.
 
-.PHONY: help test lint
+LAB    := state/bin/lab
+IN     := $(LAB) exec --
+RUN    := --stack dev --yes --skip-preview --non-interactive --suppress-outputs
+LINT   := golangci-lint run ./...
 
-help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
+# As Pulumi builds the program, so that all share one build cache.
+export GOFLAGS := -trimpath -buildvcs=false
 
-test: ## everything: unit tests of the program
-	go vet ./...
+.PHONY: help up preview down lab shell doctor test lint bench stack build $(LAB)
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
+
+up: lab ## build what is missing, start the lab, deploy stack dev on it
+	@$(LAB) lock
+	@$(IN) go run ./cmd/recover dev
+	@$(IN) pulumi up $(RUN)
+	@$(LAB) summary
+
+preview: lab ## show what make up would change
+	@$(IN) pulumi preview --stack dev --non-interactive
+
+down: lab ## destroy stack dev and its data, stop the lab
+	@$(LAB) lock
+	@$(IN) go run ./cmd/recover dev
+	@$(IN) pulumi state unprotect --all --stack dev --yes
+	@$(IN) pulumi destroy $(RUN)
+	@$(LAB) down --data
+
+lab: build ## start the lab only
+	@$(LAB) with-tools -- go run ./cmd/stack dev
+	@$(LAB) up
+
+shell: lab ## open a shell in which pulumi, kubeconfigs and VAULT_ADDR point at the lab
+	@$(LAB) shell
+
+doctor: $(LAB) ## tell what is missing here, what runs, and what to do
+	@$(LAB) doctor
+
+test: ## run all tests, the last of them end to end in a lab of its own
 	go test ./...
+	cd lab && go test $$(go list ./... | grep -v /e2e$$)
+	cd lab && go test -v -timeout 60m ./e2e
 
-lint: ## formatting and vet
-	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
-	go vet ./...
+lint: ## check format and code
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	go vet ./... && go tool -modfile=lab/tools/golangci-lint/go.mod $(LINT)
+	cd lab && go vet ./... && go tool -modfile=tools/golangci-lint/go.mod $(LINT)
+
+bench: lab ## time a preview and an up without changes
+	@$(LAB) bench
+
+stack: build ## make the stack NAME: passphrase, CA, secrets, first config
+	@$(LAB) with-tools -- go run ./cmd/stack $(ARGS) $(NAME)
+
+build: $(LAB) ## build the tools and plugins that are missing
+	@$(LAB) build
+
+$(LAB):
+	@for tool in go git cc; do command -v $$tool >/dev/null || { echo "$$tool is missing, please install it" >&2; exit 1; }; done
+	@go build -C lab -o ../$(LAB) ./cmd/lab

@@ -128,6 +128,10 @@ func TestRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ingress, err := loopback(p.site, ingressName)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		cluster, host, port, address string
 		known                        bool
@@ -135,7 +139,8 @@ func TestRoutes(t *testing.T) {
 		{"", "vault.platform.test", "443", vault, true},
 		{"control-plane", "vault-0.vault-internal.vault.svc", "8200", vault, true},
 		{"dev", "vault.vault.svc", "8200", "", true},
-		{"", "argocd.platform.test", "443", "", true},
+		{"", "checkout.dev.platform.test", "443", ingress, true},
+		{"", "nobody.platform.test", "443", "", true},
 		{"", "proxy.golang.org", "443", "", false},
 	} {
 		address, known := table.Route(c.cluster, c.host, c.port)

@@ -9,16 +9,19 @@ import (
 	"platform/lab/site"
 )
 
-// routes are the names that the lab serves, and the servers they lead to. What
-// is only played, OpenUnison and Argo CD say, has a name that nothing serves.
+// routes are the names that the lab serves, and the servers they lead to.
 func routes(s *site.Site) (proxy.Table, error) {
 	t := proxy.Table{Domain: s.Domain, Hosts: map[string]string{}, Clusters: map[string]map[string]string{}}
-	for _, system := range []string{"charts", "gitlab", "harbor", "vault"} {
-		address, err := loopback(s, system)
-		if err != nil {
-			return t, err
-		}
+	address, err := loopback(s, ingressName)
+	if err != nil {
+		return t, err
+	}
+	for _, system := range []string{"charts", "gitlab", "harbor", "openunison", "argocd", "*.dev", "*.prod"} {
 		t.Hosts[s.Host(system)+":443"] = address
+	}
+	// Vault ends TLS itself, as on a real site.
+	if t.Hosts[s.Host("vault")+":443"], err = loopback(s, "vault"); err != nil {
+		return t, err
 	}
 	for _, cluster := range site.Clusters {
 		address, err := loopback(s, cluster+"-apiserver")

@@ -6,33 +6,40 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"platform/lab/charts"
 	"platform/lab/cluster"
 	"platform/lab/gitlab"
+	"platform/lab/harbor"
+	"platform/lab/ingress"
 	"platform/lab/kubelet"
 	"platform/lab/proxy"
 	"platform/lab/site"
 )
 
+// ingressName is the ingress's port and certificate.
+const ingressName = "ingress"
+
 // endTimeout is how long requests under way may take once serve is to end.
 const endTimeout = 5 * time.Second
 
-// serve runs the lab's own servers: the chart mirror, GitLab, Harbor, the proxy
-// to them all, and what stands for the nodes of the clusters. It ends when ctx
-// does, or with the first of them that fails.
+// serve runs the lab's own servers: the chart mirror, GitLab and Harbor behind
+// an ingress, the proxy that leads to it, and what stands for the nodes of the
+// clusters. It ends when ctx does, or with the first of them that fails.
 func serve(ctx context.Context, p *project) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	s := &servers{project: p, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), fail: fail}
-	for _, start := range []func(context.Context) error{s.charts, s.gitlab, s.proxy, s.clusters} {
-		if err := start(ctx); err != nil {
-			return err
-		}
+	if err := s.start(ctx); err != nil {
+		return err
 	}
 	<-ctx.Done()
 	for _, end := range s.ends {
@@ -52,35 +59,91 @@ type servers struct {
 	ends []func()
 }
 
-func (s *servers) charts(ctx context.Context) error {
-	handler, err := charts.Handler(ctx, s.project.site.Path("charts", "repository"), s.project.labModule())
+func (s *servers) start(ctx context.Context) error {
+	lab := s.project.site
+	mirror, err := charts.Handler(ctx, lab.Path("charts", "repository"), s.project.labModule())
 	if err != nil {
 		return err
 	}
-	return s.https("charts", handler)
-}
-
-func (s *servers) gitlab(context.Context) error {
-	host := s.project.site.Host("gitlab")
-	server, err := gitlab.New(gitlab.Options{
-		Dir: s.project.site.Path("gitlab"), ExternalURL: "https://" + host, Log: s.log.With("server", "gitlab"),
+	git, err := s.gitlab()
+	if err != nil {
+		return err
+	}
+	registry, err := harbor.New(harbor.Options{
+		Dir: lab.Path("harbor"), ExternalURL: "https://" + lab.Host("harbor"),
+		AdminPassword: func() (string, error) { return harborPassword(ctx, lab) }, Log: s.log.With("server", "harbor"),
 	})
 	if err != nil {
 		return err
 	}
-	s.ends = append(s.ends, server.Close)
-	if err := s.https("gitlab", server.Handler()); err != nil {
+	if err := s.ingress(map[string]http.Handler{
+		lab.Host("charts"): mirror, lab.Host("gitlab"): git, lab.Host("harbor"): registry.Handler(),
+		lab.Host("openunison"): ingress.Played("OpenUnison"), lab.Host("argocd"): ingress.Played("Argo CD"),
+		// A tenant's vCluster is played: its name leads to the cluster it is in.
+		lab.Host("*.dev"):  ingress.Cluster(lab.Kubeconfig("dev")),
+		lab.Host("*.prod"): ingress.Cluster(lab.Kubeconfig("prod")),
+	}); err != nil {
 		return err
 	}
-	return s.socket(railsSocket(s.project.site), server.Rails())
+	if err := s.proxy(); err != nil {
+		return err
+	}
+	s.clusters(ctx)
+	return nil
+}
+
+func (s *servers) gitlab() (http.Handler, error) {
+	server, err := gitlab.New(gitlab.Options{
+		Dir: s.project.site.Path("gitlab"), ExternalURL: "https://" + s.project.site.Host("gitlab"),
+		Log: s.log.With("server", "gitlab"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.ends = append(s.ends, server.Close)
+	return server.Handler(), s.socket(railsSocket(s.project.site), server.Rails())
+}
+
+// harborPassword is the admin's, which Harbor's pods take from the Secret that
+// the platform names in the chart's values.
+func harborPassword(ctx context.Context, s *site.Site) (string, error) {
+	client, err := cluster.Client(s, site.Clusters[0])
+	if err != nil {
+		return "", err
+	}
+	secret, err := client.CoreV1().Secrets("harbor").Get(ctx, "harbor-admin", metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("reading the password of Harbor's admin: %w", err)
+	}
+	return string(secret.Data["HARBOR_ADMIN_PASSWORD"]), nil
 }
 
 // railsSocket is in a folder of its own, which the containers of GitLab's
 // toolbox see.
 func railsSocket(s *site.Site) string { return s.Path("rails", "gitlab.sock") }
 
-func (s *servers) proxy(context.Context) error {
-	routes, err := routes(s.project.site)
+// ingress serves hosts over TLS, with a certificate of the platform's CA.
+func (s *servers) ingress(hosts map[string]http.Handler) error {
+	cert, key, err := s.project.site.Certificate(ingressName, slices.Sorted(maps.Keys(hosts))...)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return err
+	}
+	listener, err := s.listen(ingressName)
+	if err != nil {
+		return err
+	}
+	s.serve(ingressName, tls.NewListener(listener, &tls.Config{
+		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	}), ingress.New(hosts))
+	return nil
+}
+
+func (s *servers) proxy() error {
+	table, err := routes(s.project.site)
 	if err != nil {
 		return err
 	}
@@ -89,14 +152,14 @@ func (s *servers) proxy(context.Context) error {
 		return err
 	}
 	s.serve("proxy", listener, &proxy.Proxy{
-		Routes: routes.Route, Upstream: http.ProxyFromEnvironment, Log: s.log.With("server", "proxy"),
+		Routes: table.Route, Upstream: http.ProxyFromEnvironment, Log: s.log.With("server", "proxy"),
 	})
 	return nil
 }
 
 // clusters stands for what runs on the nodes of each cluster, as far as it is
 // real: pods of Jobs, and volumes.
-func (s *servers) clusters(ctx context.Context) error {
+func (s *servers) clusters(ctx context.Context) {
 	for _, name := range site.Clusters {
 		node := &kubelet.Kubelet{
 			Site: s.project.site, Cluster: name, Images: images(s.project.site), Program: s.project.program,
@@ -105,27 +168,6 @@ func (s *servers) clusters(ctx context.Context) error {
 		s.keep(ctx, "pods of "+name, node.Run)
 		s.keep(ctx, "volumes of "+name, func(ctx context.Context) error { return cluster.Volumes(ctx, s.project.site, name) })
 	}
-	return nil
-}
-
-// https serves the control plane's host of that name.
-func (s *servers) https(name string, handler http.Handler) error {
-	cert, key, err := s.project.site.Certificate(name, s.project.site.Host(name))
-	if err != nil {
-		return err
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return err
-	}
-	listener, err := s.listen(name)
-	if err != nil {
-		return err
-	}
-	s.serve(name, tls.NewListener(listener, &tls.Config{
-		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-	}), handler)
-	return nil
 }
 
 func (s *servers) listen(name string) (net.Listener, error) {

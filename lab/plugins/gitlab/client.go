@@ -34,6 +34,9 @@ func (c *client) configure(ctx context.Context, config provider.Values) error {
 	if c.token = config.String("token"); c.token == "" {
 		return errors.New("no token: set it in the provider")
 	}
+	if !config.Has("baseUrl") {
+		return errors.New("no baseUrl: the lab's plugin does not talk to gitlab.com")
+	}
 	c.base = strings.TrimSuffix(config.String("baseUrl"), "/")
 	if !strings.HasSuffix(c.base, "/api/v4") {
 		c.base += "/api/v4"

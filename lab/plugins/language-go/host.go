@@ -22,7 +22,7 @@ type host struct {
 	engine string
 
 	mu      sync.Mutex
-	program *exec.Cmd
+	program *os.Process
 }
 
 func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
@@ -33,8 +33,8 @@ func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plugin
 func (h *host) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.program != nil && h.program.Process != nil {
-		_ = h.program.Process.Signal(os.Interrupt)
+	if h.program != nil {
+		_ = h.program.Signal(os.Interrupt) // it may have ended by itself
 	}
 	return &emptypb.Empty{}, nil
 }

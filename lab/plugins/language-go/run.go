@@ -33,13 +33,13 @@ func (h *host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	cmd := exec.CommandContext(ctx, binary, req.GetArgs()...)
 	cmd.Dir, cmd.Env = req.GetPwd(), env
 	// The engine shows the host's own streams as the program's.
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	h.mu.Lock()
-	h.program = cmd
-	h.mu.Unlock()
+	if err := h.start(cmd); err != nil {
+		return nil, fmt.Errorf("starting the program: %w", err)
+	}
 	var exit *exec.ExitError
-	switch err := cmd.Run(); {
+	switch err := cmd.Wait(); {
 	case err == nil:
 		return &pulumirpc.RunResponse{}, nil
 	case errors.As(err, &exit) && exit.ExitCode() == loggedError:
@@ -51,6 +51,17 @@ func (h *host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	}
 }
 
+// start starts the program as the one that Cancel interrupts.
+func (h *host) start(program *exec.Cmd) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := program.Start(); err != nil {
+		return err
+	}
+	h.program = program.Process
+	return nil
+}
+
 // build gives the program's executable: the option `binary` names a ready one,
 // `buildTarget` where to keep the one that is built. A kept one that is current
 // is not linked again.
@@ -58,6 +69,9 @@ func build(ctx context.Context, info *pulumirpc.ProgramInfo) (binary string, rem
 	keep := func() {}
 	dir := info.GetProgramDirectory()
 	if ready := option(info.GetOptions(), "binary"); ready != "" {
+		if option(info.GetOptions(), "buildTarget") != "" {
+			return "", nil, errors.New("binary and buildTarget cannot both be set")
+		}
 		if !filepath.IsAbs(ready) {
 			ready = filepath.Join(dir, ready)
 		}

@@ -1,0 +1,94 @@
+package kubelet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+func secretKey(name, key string) *corev1.EnvVarSource {
+	return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: configMapSource(name), Key: key}}
+}
+
+func TestEnvironment(t *testing.T) {
+	k, api := newKubelet(t)
+	api.secret("keys", map[string]string{"a": "first"})
+	api.configMap("settings", map[string]string{"level": "high"})
+	pod := jobPod("")
+	c := &pod.Spec.Containers[0]
+	c.Env = []corev1.EnvVar{
+		{Name: "PLAIN", Value: "as it is"},
+		{Name: "NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
+		{Name: "KEY", ValueFrom: secretKey("keys", "a")},
+		{Name: "LEVEL", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
+			LocalObjectReference: configMapSource("settings"), Key: "level",
+		}}},
+	}
+	c.EnvFrom = []corev1.EnvFromSource{
+		{Prefix: "S_", SecretRef: &corev1.SecretEnvSource{LocalObjectReference: configMapSource("keys")}},
+		{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: configMapSource("settings")}},
+	}
+	env, err := k.environment(t.Context(), pod, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := k.Site.Port("proxy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := k.Site.Port("dev-apiserver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"PLAIN=as it is", "NAME=job-x1", "KEY=first", "LEVEL=high", "S_a=first", "level=high", "HOSTNAME=job-x1",
+		"KUBERNETES_SERVICE_HOST=127.0.0.1", fmt.Sprintf("KUBERNETES_SERVICE_PORT=%d", server),
+		fmt.Sprintf("HTTPS_PROXY=http://dev@127.0.0.1:%d", proxy),
+	} {
+		if !slices.Contains(env, want) {
+			t.Errorf("no %s in %v", want, env)
+		}
+	}
+}
+
+func TestEnvironmentRefuses(t *testing.T) {
+	k, _ := newKubelet(t)
+	for want, source := range map[string]*corev1.EnvVarSource{
+		"not found":                secretKey("absent", "a"),
+		"knows fieldRef, secretKe": {ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.cpu"}},
+	} {
+		pod := jobPod("")
+		pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "X", ValueFrom: source}}
+		_, err := k.environment(t.Context(), pod, &pod.Spec.Containers[0])
+		if err == nil || !strings.HasPrefix(err.Error(), "variable X: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one of variable X with %q", err, want)
+		}
+	}
+}
+
+func TestContainerSpecRefuses(t *testing.T) {
+	k, _ := newKubelet(t)
+	k.Program = func(name string) (string, error) { return "", errors.New(name + " is not built") }
+	mounts := []corev1.VolumeMount{{Name: "absent", MountPath: "/x"}}
+	for _, test := range []struct {
+		command []string
+		mounts  []corev1.VolumeMount
+		image   Image
+		want    string
+	}{
+		{nil, nil, Image{}, "container main has no command"},
+		{[]string{"sh"}, mounts, Image{}, "mounts the unknown volume absent"},
+		{[]string{"sh"}, nil, Image{Programs: []string{"vault"}}, "vault is not built"},
+	} {
+		pod := jobPod("")
+		pod.Spec.Containers[0].VolumeMounts = test.mounts
+		_, err := k.containerSpec(t.Context(), pod, &pod.Spec.Containers[0], &volumes{}, test.image, test.command)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("error %v, want %q", err, test.want)
+		}
+	}
+}
