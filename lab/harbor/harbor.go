@@ -108,12 +108,14 @@ func (s *Server) Handler() http.Handler {
 
 // install takes the admin's password over once it is there.
 func (s *Server) install() error {
-	installed := false
-	if err := s.store.view(func(d *data) error { installed = d.AdminHash != ""; return nil }); err != nil || installed {
-		return err
+	if s.installed() {
+		return nil
 	}
 	s.installing.Lock()
 	defer s.installing.Unlock()
+	if s.installed() {
+		return nil
+	}
 	password, err := s.adminPassword()
 	if err == nil && password == "" {
 		err = errors.New("the admin's password is empty")
@@ -129,13 +131,19 @@ func (s *Server) install() error {
 	if err != nil {
 		return err
 	}
+	s.log.Info("installed")
 	return s.store.update(func(d *data) error {
-		if d.AdminHash == "" {
-			d.AdminHash = hash
-			s.log.Info("installed")
-		}
+		d.AdminHash = hash
 		return nil
 	})
+}
+
+func (s *Server) installed() (yes bool) {
+	_ = s.store.view(func(d *data) error {
+		yes = d.AdminHash != ""
+		return nil
+	})
+	return yes
 }
 
 // AddRepository stands for a push, which the registry here does not take: the

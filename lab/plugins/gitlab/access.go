@@ -142,7 +142,7 @@ func (c *client) branchProtection() provider.Resource {
 			}
 			return project + ":" + branch, nil, nil
 		},
-		Read: func(ctx context.Context, id string, last provider.Values) (provider.Values, error) {
+		Read: func(ctx context.Context, id string, _ provider.Values) (provider.Values, error) {
 			project, branch, err := two(id)
 			if err != nil {
 				return nil, err
@@ -154,7 +154,7 @@ func (c *client) branchProtection() provider.Resource {
 			if err != nil {
 				return nil, err
 			}
-			return protectionState(project, branch, answer, last), nil
+			return protectionState(project, branch, answer), nil
 		},
 		Update: func(ctx context.Context, id string, _, in provider.Values) (provider.Values, error) {
 			project, branch, err := two(id)
@@ -198,7 +198,9 @@ func (c *client) unprotectDefault(ctx context.Context, project, branch, path str
 	return err
 }
 
-func protectionState(project, branch string, answer map[string]any, last provider.Values) provider.Values {
+// protectionState leaves out who may unprotect where GitLab's free edition does
+// not tell.
+func protectionState(project, branch string, answer map[string]any) provider.Values {
 	state := provider.Values{"project": project, "branch": branch, "allowForcePush": answer["allow_force_push"] == true}
 	for _, l := range branchLevels {
 		list, _ := answer[l[2]].([]any)
@@ -207,9 +209,6 @@ func protectionState(project, branch string, answer map[string]any, last provide
 			if entry["user_id"] == nil && entry["group_id"] == nil {
 				state[l[0]] = levelName(entry["access_level"])
 			}
-		}
-		if !state.Has(l[0]) && last.Has(l[0]) {
-			state[l[0]] = last[l[0]] // the free edition does not tell who may unprotect
 		}
 	}
 	return state

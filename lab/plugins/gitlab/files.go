@@ -114,8 +114,6 @@ func (c *client) readFile(ctx context.Context, id string, last provider.Values) 
 	}
 	return provider.Values{
 		"project": f.project, "branch": f.branch, "filePath": f.path, "content": content, "encoding": encoding,
-		"commitMessage": last["commitMessage"], "authorName": last["authorName"], "authorEmail": last["authorEmail"],
-		"overwriteOnCreate": last["overwriteOnCreate"],
 	}, nil
 }
 

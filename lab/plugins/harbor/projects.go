@@ -43,7 +43,8 @@ func storageLimit(gib int) int {
 
 // project is a project; its id is `/projects/<number>`.
 func (c *client) project() provider.Resource {
-	read := func(ctx context.Context, id string, last provider.Values) (provider.Values, error) {
+	// As in the real plugin, a quota changed by somebody else is not seen.
+	read := func(ctx context.Context, id string, _ provider.Values) (provider.Values, error) {
 		var p projectAnswer
 		if _, err := c.call(ctx, http.MethodGet, id, nil, &p); err != nil {
 			return nil, ignoreMissing(err)
@@ -51,8 +52,6 @@ func (c *client) project() provider.Resource {
 		return provider.Values{
 			"name": p.Name, "projectId": float64(p.ProjectID), "public": p.Metadata["public"] == "true",
 			"vulnerabilityScanning": p.Metadata["auto_scan"] == "true",
-			// Harbor is not asked for these: the real plugin shows no drift of them.
-			"storageQuota": last["storageQuota"], "forceDestroy": last["forceDestroy"],
 		}, nil
 	}
 	return provider.Resource{
@@ -173,7 +172,7 @@ func (c *client) memberGroup() provider.Resource {
 			id, err := c.call(ctx, http.MethodPost, in.String("projectId")+"/members", b, nil)
 			return id, nil, err
 		},
-		Read: func(ctx context.Context, id string, last provider.Values) (provider.Values, error) {
+		Read: func(ctx context.Context, id string, _ provider.Values) (provider.Values, error) {
 			var m struct {
 				RoleID     int    `json:"role_id"`
 				ProjectID  int    `json:"project_id"`
@@ -183,7 +182,7 @@ func (c *client) memberGroup() provider.Resource {
 				return nil, ignoreMissing(err)
 			}
 			state := provider.Values{
-				"projectId": fmt.Sprintf("/projects/%d", m.ProjectID), "groupName": m.EntityName, "type": last["type"],
+				"projectId": fmt.Sprintf("/projects/%d", m.ProjectID), "groupName": m.EntityName,
 			}
 			for name, role := range memberRoles {
 				if role == m.RoleID {

@@ -126,7 +126,7 @@ func (c *client) createRobot(ctx context.Context, in provider.Values) (string, p
 	return id, state.With(provider.Values{"secret": secret}), err
 }
 
-func (c *client) readRobot(ctx context.Context, id string, last provider.Values) (provider.Values, error) {
+func (c *client) readRobot(ctx context.Context, id string, _ provider.Values) (provider.Values, error) {
 	var robot robotAnswer
 	if _, err := c.call(ctx, http.MethodGet, id, nil, &robot); err != nil {
 		var e *apiError
@@ -142,15 +142,12 @@ func (c *client) readRobot(ctx context.Context, id string, last provider.Values)
 	if !found {
 		return nil, fmt.Errorf("robot %s is not of level project", robot.Name)
 	}
-	state := provider.Values{
+	// The secret is left out: Harbor tells it once.
+	return provider.Values{
 		"name": short, "fullName": robot.Name, "robotId": fmt.Sprint(robot.ID), "level": robot.Level,
 		"description": robot.Description, "duration": float64(robot.Duration), "disable": robot.Disable,
 		"permissions": permissionValues(robot.Permissions),
-	}
-	if last.Has("secret") {
-		state["secret"] = last["secret"] // Harbor tells it once
-	}
-	return state, nil
+	}, nil
 }
 
 // authSettings are the inputs of ConfigAuth and what Harbor calls them.
@@ -188,7 +185,8 @@ func (c *client) configAuth() provider.Resource {
 			}
 			return configurations, nil, nil
 		},
-		Read: func(ctx context.Context, _ string, last provider.Values) (provider.Values, error) {
+		// Passwords are never told.
+		Read: func(ctx context.Context, _ string, _ provider.Values) (provider.Values, error) {
 			var answer map[string]struct {
 				Value any `json:"value"`
 			}
@@ -199,8 +197,6 @@ func (c *client) configAuth() provider.Resource {
 			for input, name := range authSettings {
 				if setting, ok := answer[name]; ok {
 					state[input] = setting.Value
-				} else if last.Has(input) {
-					state[input] = last[input] // passwords are never told
 				}
 			}
 			return state, nil

@@ -91,8 +91,8 @@ type Resource struct {
 	// Create makes the resource and gives its id and its state. An error with a
 	// non-empty id says that it was made, but not wholly.
 	Create func(ctx context.Context, in Values) (id string, state Values, err error)
-	// Read gives the state, nil when the resource is gone. state is the last
-	// known one, nil in an import.
+	// Read gives the state, nil when the resource is gone. What it leaves out is
+	// taken to be as in state, the last known one, which is nil in an import.
 	Read func(ctx context.Context, id string, state Values) (Values, error)
 	// Update changes the resource in place; nil when every change replaces.
 	Update func(ctx context.Context, id string, old, in Values) (Values, error)

@@ -67,6 +67,19 @@ func TestStringsKeepToTheirClasses(t *testing.T) {
 	}
 }
 
+func TestMinimumsAreShuffled(t *testing.T) {
+	e := start(t)
+	first := map[bool]bool{}
+	for range 60 {
+		r := e.MustCreate(text, provider.Values{"length": 4.0, "minLower": 2.0, "minNumeric": 2.0})
+		c := r.Output("result").(string)[0]
+		first[c >= '0' && c <= '9'] = true
+	}
+	if len(first) != 2 {
+		t.Errorf("the first character of sixty is always of one class")
+	}
+}
+
 func TestImpossibleStringsAreRefused(t *testing.T) {
 	e := start(t)
 	for _, in := range []provider.Values{

@@ -54,9 +54,9 @@ func (c *client) mount() provider.Resource {
 			if err != nil {
 				return nil, err
 			}
-			description := in.String("description")
-			err = v.Sys().TuneMountWithContext(ctx, id, api.MountConfigInput{
-				Description: &description, Options: stringMap(in["options"]),
+			description, options := in.String("description"), stringMap(in["options"])
+			err = v.Sys().TuneMountAllowNilWithContext(ctx, id, api.TuneMountConfigInput{
+				Description: &description, Options: &options,
 			})
 			if err != nil {
 				return nil, fmt.Errorf("tuning %s: %w", id, err)
@@ -100,7 +100,7 @@ func (c *client) authBackend() provider.Resource {
 				return nil, err
 			}
 			description := in.String("description")
-			err = v.Sys().TuneMountWithContext(ctx, "auth/"+id, api.MountConfigInput{Description: &description})
+			err = v.Sys().TuneMountAllowNilWithContext(ctx, "auth/"+id, api.TuneMountConfigInput{Description: &description})
 			if err != nil {
 				return nil, fmt.Errorf("tuning auth %s: %w", id, err)
 			}

@@ -34,7 +34,9 @@ func TestMountIsMadeReadTunedAndRemoved(t *testing.T) {
 			t.Errorf("%v: %s, want %s", c.change, got, c.want)
 		}
 	}
-	script.Expect(exchange{Request: "POST /v1/sys/mounts/secret/tune", Status: http.StatusNoContent}, read)
+	script.Expect(exchange{
+		Request: "POST /v1/sys/mounts/secret/tune", Body: `{"description": "theirs", "options": {"version": "2"}}`, Status: http.StatusNoContent,
+	}, read)
 	if err := e.Update(r, in.With(provider.Values{"description": "theirs"})); err != nil {
 		t.Error(err)
 	}

@@ -54,7 +54,9 @@ func Start(t *testing.T, p plugin.Provider) *Engine {
 	}
 	t.Cleanup(func() {
 		close(cancel)
-		<-handle.Done
+		if err := <-handle.Done; err != nil {
+			t.Error(err)
+		}
 	})
 	connection, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", handle.Port),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))

@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// gone waits until GitLab has deleted something.
+func (p *platform) gone(token, path string) {
+	p.t.Helper()
+	for range 60 {
+		if status, _ := p.ask(http.MethodGet, "https://gitlab.platform.test/api/v4"+path, bearer(token), nil); status == http.StatusNotFound {
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	p.t.Fatalf("GitLab does not delete %s", path)
+}
+
+// deletePolicy deletes a policy of Vault's with the program's own login.
+func (p *platform) deletePolicy(name string) {
+	p.t.Helper()
+	status, answer := p.ask(http.MethodPost, "https://vault.platform.test/v1/auth/approle/login", nil, map[string]string{
+		"role_id": p.secret("vault", "vault-bootstrap-approle", "role-id"), "secret_id": p.secret("vault", "vault-bootstrap-approle", "secret-id"),
+	})
+	var login struct {
+		Auth struct {
+			Token string `json:"client_token"`
+		} `json:"auth"`
+	}
+	if err := json.Unmarshal(answer, &login); err != nil || status != http.StatusOK {
+		p.t.Fatalf("logging in to Vault: %d %v", status, err)
+	}
+	status, _ = p.ask(http.MethodDelete, "https://vault.platform.test/v1/sys/policies/acl/"+name, bearer(login.Auth.Token), nil)
+	if status != http.StatusNoContent {
+		p.t.Fatalf("deleting policy %s: %d", name, status)
+	}
+}
+
+// noSecretInPlain looks for every generated credential in the state, its
+// backups and all logs.
+func noSecretInPlain(t *testing.T, p *platform) {
+	credentials := p.credentials()
+	if len(credentials) < 40 {
+		t.Fatalf("only %d credentials were found to look for", len(credentials))
+	}
+	files := 0
+	for _, root := range []string{"state/.pulumi", "state/lab/logs", "Pulumi.dev.yaml"} {
+		err := filepath.WalkDir(p.path(root), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			files++
+			for name, value := range credentials {
+				if bytes.Contains(data, []byte(value)) {
+					t.Errorf("%s holds %s in plain", path, name)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 20 {
+		t.Fatalf("only %d files were looked at", files)
+	}
+	for _, folder := range []string{"state", "state/.pulumi", "state/lab"} {
+		info, err := os.Stat(p.path(folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if folder != "state/.pulumi" && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is open to others: %s", folder, info.Mode())
+		}
+	}
+}
+
+// credentials are the values that the program, or the CA's maker, generated, by
+// the name of the resource.
+func (p *platform) credentials() map[string]string {
+	p.t.Helper()
+	out := p.pulumi("stack", "export", "--show-secrets")
+	var state struct {
+		Deployment struct {
+			Resources []struct {
+				URN     string         `json:"urn"`
+				Type    string         `json:"type"`
+				Outputs map[string]any `json:"outputs"`
+			} `json:"resources"`
+		} `json:"deployment"`
+	}
+	if err := json.Unmarshal([]byte(out), &state); err != nil {
+		p.t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, r := range state.Deployment.Resources {
+		if r.Type != "random:index/randomPassword:RandomPassword" && r.Type != "tls:index/privateKey:PrivateKey" {
+			continue
+		}
+		for key, v := range r.Outputs {
+			secret, ok := v.(map[string]any)
+			if !ok {
+				continue
+			}
+			var value string
+			if text, _ := secret["plaintext"].(string); json.Unmarshal([]byte(text), &value) == nil && len(value) >= 16 {
+				// A key's lines are looked for one by one: files may escape line ends.
+				for _, line := range strings.Split(value, "\n") {
+					if len(line) >= 16 && !strings.HasPrefix(line, "-----") {
+						found[r.URN+" "+key] = line
+					}
+				}
+			}
+		}
+	}
+	for _, file := range []string{"state/dev/ca.key", "state/dev/login-client-secret"} {
+		data, err := os.ReadFile(p.path(file))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+		found[file] = lines[min(1, len(lines)-1)]
+	}
+	return found
+}
+
+func destroyLeavesNothing(t *testing.T, p *platform) {
+	token := p.secret("gitlab", "platform-token", "token")
+	out, err := p.tryPulumi("destroy", "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs")
+	if err == nil || !strings.Contains(out, "protected") {
+		t.Fatalf("destroy does not stop at what is protected: %v\n%s", err, tail(out, 20))
+	}
+	p.pulumi("state", "unprotect", "--all", "--yes")
+	p.pulumi("destroy", "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs")
+
+	ctx := context.Background()
+	for _, cluster := range []string{"control-plane", "dev", "prod"} {
+		namespaces, err := p.cluster(cluster).CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range namespaces.Items {
+			if !strings.HasPrefix(n.Name, "kube-") && n.Name != "default" && n.Name != "external-secrets" {
+				t.Errorf("cluster %s still has namespace %s", cluster, n.Name)
+			}
+		}
+	}
+	status, answer := p.ask(http.MethodGet, "https://gitlab.platform.test/api/v4/groups", bearer(token), nil)
+	if status != http.StatusOK || string(bytes.TrimSpace(answer)) != "[]" {
+		t.Errorf("GitLab still has groups: %d %s", status, answer)
+	}
+}
