@@ -60,4 +60,5 @@ build: $(LAB) ## build the tools and plugins that are missing
 
 $(LAB):
 	@for tool in go git cc; do command -v $$tool >/dev/null || { echo "$$tool is missing, please install it" >&2; exit 1; }; done
+	@[ -e $(LAB) ] || echo "compiling the lab's own command"
 	@go build -C lab -o ../$(LAB) ./cmd/lab

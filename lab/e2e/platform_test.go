@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -101,7 +102,7 @@ func everythingIsThere(t *testing.T, p *platform) {
 		t.Errorf("billing-prod may use %s CPUs, want 6", cpu.String())
 	}
 	for _, cluster := range []string{"dev", "prod"} {
-		if _, err := p.cluster(cluster).AppsV1().StatefulSets("checkout-"+cluster).Get(ctx, "checkout", metav1.GetOptions{}); err != nil {
+		if _, err := p.cluster(cluster).AppsV1().Deployments("checkout-"+cluster).Get(ctx, "checkout", metav1.GetOptions{}); err != nil {
 			t.Errorf("vCluster: %v", err)
 		}
 	}
@@ -147,7 +148,7 @@ func (p *platform) person(admin, name, group string, level int) string {
 	id := int(user["id"].(float64))
 	p.gitlab(admin, http.MethodPost, "/groups/"+group+"/members", map[string]any{"user_id": id, "access_level": level}, http.StatusCreated)
 	token := p.gitlab(admin, http.MethodPost, "/users/"+jsonText(id)+"/personal_access_tokens", map[string]any{
-		"name": "e2e", "scopes": []string{"api"}, "expires_at": "2099-01-01",
+		"name": "e2e", "scopes": []string{"api"}, "expires_at": time.Now().AddDate(0, 1, 0).Format(time.DateOnly),
 	}, http.StatusCreated)
 	return token["token"].(string)
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,7 +29,10 @@ type containerSpec struct {
 	Programs map[string]string
 }
 
-type mount struct{ Source, Target string }
+type mount struct {
+	Source, Target string
+	ReadOnly       bool
+}
 
 // programFolder is where a container finds its image's programs.
 const programFolder = "/lab/bin"
@@ -44,16 +49,16 @@ func (k *Kubelet) containerSpec(ctx context.Context, pod *corev1.Pod, c *corev1.
 	if err != nil {
 		return nil, err
 	}
-	spec := &containerSpec{Command: command, Env: append(env, image.Env...), Dir: c.WorkingDir, Programs: map[string]string{}}
+	spec := &containerSpec{Command: command, Env: lastOfEach(append(env, image.Env...)), Dir: c.WorkingDir, Programs: map[string]string{}}
 	for _, m := range c.VolumeMounts {
 		source, ok := v.folders[m.Name]
 		if !ok {
 			return nil, fmt.Errorf("container %s mounts the unknown volume %s", c.Name, m.Name)
 		}
-		spec.Mounts = append(spec.Mounts, mount{filepath.Join(source, m.SubPath), m.MountPath})
+		spec.Mounts = append(spec.Mounts, mount{filepath.Join(source, m.SubPath), m.MountPath, m.ReadOnly || !writable(pod, m.Name)})
 	}
 	for _, file := range image.Files {
-		spec.Mounts = append(spec.Mounts, mount{file, file})
+		spec.Mounts = append(spec.Mounts, mount{Source: file, Target: file})
 	}
 	for _, name := range image.Programs {
 		if spec.Programs[name], err = k.Program(name); err != nil {
@@ -61,6 +66,29 @@ func (k *Kubelet) containerSpec(ctx context.Context, pod *corev1.Pod, c *corev1.
 		}
 	}
 	return spec, nil
+}
+
+// writable says whether a volume is the pod's own: Secrets, ConfigMaps and
+// projected volumes are always mounted read-only.
+func writable(pod *corev1.Pod, volume string) bool {
+	return slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == volume && v.EmptyDir != nil })
+}
+
+// lastOfEach leaves the last value of each variable: what the container says
+// stands before what the lab or envFrom gives.
+func lastOfEach(env []string) []string {
+	var out []string
+	at := map[string]int{}
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if i, ok := at[name]; ok {
+			out[i] = e
+			continue
+		}
+		at[name] = len(out)
+		out = append(out, e)
+	}
+	return out
 }
 
 // environment is what the pod says, the API server's address, and the way to
@@ -141,13 +169,21 @@ func (k *Kubelet) valueFrom(ctx context.Context, pod *corev1.Pod, from *corev1.E
 		if err != nil {
 			return "", err
 		}
-		return string(s.Data[from.SecretKeyRef.Key]), nil
+		value, ok := s.Data[from.SecretKeyRef.Key]
+		if !ok {
+			return "", fmt.Errorf("secret %s has no key %s", s.Name, from.SecretKeyRef.Key)
+		}
+		return string(value), nil
 	case from.ConfigMapKeyRef != nil:
 		c, err := k.client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, from.ConfigMapKeyRef.Name, metav1.GetOptions{})
 		if err != nil {
 			return "", err
 		}
-		return c.Data[from.ConfigMapKeyRef.Key], nil
+		value, ok := c.Data[from.ConfigMapKeyRef.Key]
+		if !ok {
+			return "", fmt.Errorf("config map %s has no key %s", c.Name, from.ConfigMapKeyRef.Key)
+		}
+		return value, nil
 	}
 	return "", fmt.Errorf("the lab's kubelet knows fieldRef, secretKeyRef and configMapKeyRef only")
 }
@@ -156,36 +192,38 @@ func (k *Kubelet) valueFrom(ctx context.Context, pod *corev1.Pod, from *corev1.E
 // calls RunContainer.
 const RunContainerCommand = "run-container"
 
-// command is this very program, which makes the container's view of the files
-// in namespaces of its own and becomes the container's process. The spec goes
-// by a file descriptor: it may hold secrets.
-func (spec *containerSpec) command(ctx context.Context) (*exec.Cmd, error) {
+// run starts this very program again, which makes the container's view of the
+// files in namespaces of its own and becomes the container's process. The spec
+// goes by a file descriptor: it may hold secrets. When ctx ends, so do the
+// process and all that it started: it is the first of a PID namespace.
+func (spec *containerSpec) run(ctx context.Context, in io.Reader, out, errOut io.Writer) error {
 	data, err := json.Marshal(spec)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	read, write, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer func() { _ = read.Close() }()
 	go func() {
 		_, _ = write.Write(data)
 		_ = write.Close()
 	}()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", RunContainerCommand)
 	cmd.Env = []string{}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, errOut
 	cmd.ExtraFiles = []*os.File{read}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	if uid := os.Getuid(); uid != 0 {
-		// An ordinary user may make a mount namespace inside a user namespace.
+		// An ordinary user may make such namespaces inside a user namespace.
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
 		cmd.SysProcAttr.AmbientCaps = []uintptr{capSysAdmin, capSysChroot}
 	}
-	return cmd, nil
+	return cmd.Run()
 }
 
 // Capabilities by number (linux/capability.h).

@@ -56,9 +56,11 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestEnvironmentRefuses(t *testing.T) {
-	k, _ := newKubelet(t)
+	k, api := newKubelet(t)
+	api.secret("keys", map[string]string{"a": "first"})
 	for want, source := range map[string]*corev1.EnvVarSource{
 		"not found":                secretKey("absent", "a"),
+		"has no key b":             secretKey("keys", "b"),
 		"knows fieldRef, secretKe": {ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.cpu"}},
 	} {
 		pod := jobPod("")
@@ -67,6 +69,43 @@ func TestEnvironmentRefuses(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "variable X: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one of variable X with %q", err, want)
 		}
+	}
+}
+
+func TestLastOfEach(t *testing.T) {
+	got := lastOfEach([]string{"A=1", "B=2", "A=3=4", "C", "B="})
+	if want := []string{"A=3=4", "B=", "C"}; !slices.Equal(got, want) {
+		t.Errorf("lastOfEach = %v, want %v", got, want)
+	}
+}
+
+func TestContainerSpec(t *testing.T) {
+	k, _ := newKubelet(t)
+	pod := jobPod("")
+	pod.Spec.Volumes = []corev1.Volume{
+		volume("work", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}), volume("keys", secretVolume("keys")),
+	}
+	source := pod.Spec.Volumes[1].Secret
+	yes := true
+	source.Optional = &yes
+	c := &pod.Spec.Containers[0]
+	c.Env = []corev1.EnvVar{{Name: "NO_PROXY", Value: "the container's"}}
+	c.VolumeMounts = []corev1.VolumeMount{
+		{Name: "work", MountPath: "/work", SubPath: "sub"}, {Name: "work", MountPath: "/seen", ReadOnly: true}, {Name: "keys", MountPath: "/keys"},
+	}
+	v := &volumes{folders: map[string]string{"work": "/w", "keys": "/k"}}
+	spec, err := k.containerSpec(t.Context(), pod, c, v, Image{Files: []string{"/run/socket"}}, []string{"sh"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []mount{
+		{"/w/sub", "/work", false}, {"/w", "/seen", true}, {"/k", "/keys", true}, {"/run/socket", "/run/socket", false},
+	}
+	if !slices.Equal(spec.Mounts, want) {
+		t.Errorf("mounts %v, want %v", spec.Mounts, want)
+	}
+	if !slices.Contains(spec.Env, "NO_PROXY=the container's") || slices.Contains(spec.Env, "NO_PROXY=127.0.0.1,localhost") {
+		t.Errorf("the container's own variable does not count: %v", spec.Env)
 	}
 }
 

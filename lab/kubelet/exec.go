@@ -114,15 +114,7 @@ func (e *executor) ExecInContainer(ctx context.Context, _ string, _ types.UID, c
 }
 
 func (spec *containerSpec) stream(ctx context.Context, in io.Reader, out, errOut io.Writer) error {
-	cmd, err := spec.command(ctx)
-	if err != nil {
-		return err
-	}
-	cmd.Stdout, cmd.Stderr = out, errOut
-	if in != nil {
-		cmd.Stdin = in
-	}
-	code, err := exitCode(cmd.Run())
+	code, err := exitCode(spec.run(ctx, in, out, errOut))
 	if code != 0 {
 		return utilexec.CodeExitError{Err: err, Code: code}
 	}

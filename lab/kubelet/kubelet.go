@@ -55,6 +55,7 @@ type Kubelet struct {
 	client *kubernetes.Clientset
 	mu     sync.Mutex
 	active map[types.UID]context.CancelFunc
+	pods   sync.WaitGroup
 }
 
 // image finds a container's image in the table.
@@ -78,6 +79,14 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		return err
 	}
 	k.client, k.active = client, map[types.UID]context.CancelFunc{}
+	if err := k.removeLeft(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() { // a pod's files go with it, before the lab does
+		cancel()
+		k.pods.Wait()
+	}()
 	failed := make(chan error, 1)
 	go func() { failed <- k.serveExec(ctx) }()
 	ticker := time.NewTicker(pollInterval)
@@ -117,7 +126,7 @@ func (k *Kubelet) look(ctx context.Context) {
 		}
 		podCtx, cancel := context.WithCancel(ctx)
 		k.active[pod.UID] = cancel
-		go k.runPod(podCtx, pod)
+		k.pods.Go(func() { k.runPod(podCtx, pod) })
 	}
 	for uid, cancel := range k.active {
 		if !present[uid] {

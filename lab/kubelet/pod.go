@@ -51,7 +51,10 @@ func (k *Kubelet) forget(pod *corev1.Pod) {
 	time.Sleep(time.Second)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.active, pod.UID)
+	if cancel, ok := k.active[pod.UID]; ok {
+		cancel()
+		delete(k.active, pod.UID)
+	}
 }
 
 func (k *Kubelet) end(ctx context.Context, pod *corev1.Pod, status *corev1.PodStatus, phase corev1.PodPhase) {
@@ -139,12 +142,7 @@ func (k *Kubelet) execute(ctx context.Context, pod *corev1.Pod, c *corev1.Contai
 		return 128, err
 	}
 	defer func() { _ = log.Close() }()
-	cmd, err := spec.command(ctx)
-	if err != nil {
-		return 128, err
-	}
-	cmd.Stdout, cmd.Stderr = log, log
-	return exitCode(cmd.Run())
+	return exitCode(spec.run(ctx, nil, log, log))
 }
 
 func exitCode(err error) (int, error) {

@@ -3,6 +3,7 @@ package kubelet
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,38 @@ func TestDeletedPodEnds(t *testing.T) {
 	eventually(t, "the process to end", func() bool { return !runs(t, "sleep\x0060") })
 	if now := len(api.written()); now != written {
 		t.Errorf("%d statuses after the pod was gone", now-written)
+	}
+}
+
+// Neither a kubelet that ends nor one that was killed leaves Secrets behind.
+func TestNothingIsLeftBehind(t *testing.T) {
+	k, api := newKubelet(t)
+	base, prefix := k.place()
+	left := func() []string {
+		found, err := filepath.Glob(filepath.Join(base, prefix+"*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if _, err := k.materialise(t.Context(), jobPod("")); err != nil { // and is killed
+		t.Fatal(err)
+	}
+	pod := jobPod("echo started; sleep 60")
+	api.put(podPath(pod), pod)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(ctx) }()
+	eventually(t, "the pod to run", func() bool {
+		data, _ := os.ReadFile(k.Site.Log("pods/dev-vault-job-x1-main"))
+		return string(data) == "started\n"
+	})
+	if found := left(); len(found) != 1 {
+		t.Errorf("the files of one pod: %v", found)
+	}
+	cancel()
+	if err := <-ended; err != nil || len(left()) > 0 {
+		t.Errorf("%v, left behind: %v", err, left())
 	}
 }
 

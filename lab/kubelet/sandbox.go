@@ -3,9 +3,11 @@ package kubelet
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -66,54 +68,75 @@ func (spec *containerSpec) root() (string, error) {
 	if err := syscall.Mount("tmpfs", root, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "mode=0755,size=64m"); err != nil {
 		return "", fmt.Errorf("making the container's root: %w", err)
 	}
+	// Sorted, a folder comes before what is mounted in it.
+	targets := slices.Sorted(maps.Keys(sources))
 	for _, path := range systemPaths {
-		if err := share(root, path); err != nil {
+		if err := share(root, path, targets); err != nil {
 			return "", err
 		}
+	}
+	// The machine's shared memory holds the volumes of all pods.
+	if err := hide(root + memory); err != nil {
+		return "", err
 	}
 	for _, folder := range []string{"/tmp", programFolder} {
 		if err := os.MkdirAll(root+folder, 0o755); err != nil {
 			return "", err
 		}
 	}
-	for target, source := range sources {
-		if err := bind(fmt.Sprintf("/proc/self/fd/%d", source.Fd()), filepath.Join(root, target)); err != nil {
+	for _, target := range targets {
+		source := sources[target]
+		place := filepath.Join(root, target)
+		if err := bind(fmt.Sprintf("/proc/self/fd/%d", source.Fd()), place); err != nil {
 			return "", err
+		}
+		if source.readOnly {
+			if err := protect(place); err != nil {
+				return "", err
+			}
 		}
 		_ = source.Close()
 	}
 	return root, nil
 }
 
+// source is an opened file or folder that will be mounted.
+type source struct {
+	*os.File
+	readOnly bool
+}
+
 // open opens what will be mounted, by the path in the container: a source may
 // lie below the folder that the root covers.
-func (spec *containerSpec) open() (map[string]*os.File, error) {
-	sources := map[string]*os.File{}
-	add := func(source, target string) error {
-		f, err := os.Open(source)
+func (spec *containerSpec) open() (map[string]source, error) {
+	sources := map[string]source{}
+	add := func(m mount) error {
+		f, err := os.Open(m.Source)
 		if err != nil {
-			return fmt.Errorf("opening %s for %s: %w", source, target, err)
+			return fmt.Errorf("opening %s for %s: %w", m.Source, m.Target, err)
 		}
-		sources[target] = f
+		sources[filepath.Clean(m.Target)] = source{f, m.ReadOnly}
 		return nil
 	}
 	for _, m := range spec.Mounts {
-		if err := add(m.Source, m.Target); err != nil {
+		if err := add(m); err != nil {
 			return nil, err
 		}
 	}
 	for name, path := range spec.Programs {
-		if err := add(path, filepath.Join(programFolder, name)); err != nil {
+		if err := add(mount{path, filepath.Join(programFolder, name), true}); err != nil {
 			return nil, err
 		}
 	}
 	return sources, nil
 }
 
-// share shows a path of the machine under the same name; links stay links.
-func share(root, path string) error {
+// share shows a path of the machine under the same name, read-only; links stay
+// links. A folder below which something will be mounted is made anew, with the
+// entries of the machine's: no mount point may be made on the machine itself.
+func share(root, path string, targets []string) error {
 	info, err := os.Lstat(path)
-	if os.IsNotExist(err) {
+	if os.IsNotExist(err) || slices.Contains(targets, path) {
 		return nil
 	}
 	if err != nil {
@@ -126,7 +149,26 @@ func share(root, path string) error {
 		}
 		return os.Symlink(target, root+path)
 	}
-	return bind(path, root+path)
+	below := func(target string) bool { return strings.HasPrefix(target, path+"/") }
+	if !slices.ContainsFunc(targets, below) {
+		if err := bind(path, root+path); err != nil {
+			return err
+		}
+		return protect(root + path)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(root+path, 0o755); err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := share(root, filepath.Join(path, entry.Name()), targets); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func bind(source, target string) error {
@@ -144,6 +186,31 @@ func bind(source, target string) error {
 	}
 	if err := syscall.Mount(source, target, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
 		return fmt.Errorf("mounting %s: %w", target, err)
+	}
+	return nil
+}
+
+// protect makes a mount read-only. The other flags stay: in a user namespace
+// they may not be taken away (mount_namespaces(7)).
+func protect(target string) error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(target, &fs); err != nil {
+		return fmt.Errorf("asking for the mount %s: %w", target, err)
+	}
+	keep := uintptr(fs.Flags) & (syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC | syscall.MS_NOATIME | syscall.MS_NODIRATIME)
+	if err := syscall.Mount("", target, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY|keep, ""); err != nil {
+		return fmt.Errorf("making %s read-only: %w", target, err)
+	}
+	return nil
+}
+
+// hide puts an empty folder in the place of one.
+func hide(target string) error {
+	if _, err := os.Stat(target); os.IsNotExist(err) {
+		return nil
+	}
+	if err := syscall.Mount("tmpfs", target, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "size=64m"); err != nil {
+		return fmt.Errorf("hiding %s: %w", target, err)
 	}
 	return nil
 }

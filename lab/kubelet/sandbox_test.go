@@ -54,7 +54,7 @@ func TestSandbox(t *testing.T) {
 	file(t, dir, "a", "a volume's file\n")
 	spec := containerSpec{
 		Dir:      "/var/data",
-		Mounts:   []mount{{dir, "/var/data"}, {file(t, dir, "one", "a single file\n"), "/opt/one"}},
+		Mounts:   []mount{{dir, "/var/data", false}, {file(t, dir, "one", "a single file\n"), "/opt/one", true}},
 		Programs: map[string]string{"greet": file(t, t.TempDir(), "program-1.2", "#!/bin/sh\necho hello $1\n")},
 	}
 	out, err := spec.shell(t.Context(), "cat a /opt/one -; greet you; pwd; echo made > made")
@@ -100,7 +100,7 @@ func TestSandboxRefuses(t *testing.T) {
 		spec containerSpec
 		want string
 	}{
-		{containerSpec{Mounts: []mount{{"/nonexistent/source", "/x"}}}, "opening /nonexistent/source for /x"},
+		{containerSpec{Mounts: []mount{{"/nonexistent/source", "/x", false}}}, "opening /nonexistent/source for /x"},
 		{containerSpec{Programs: map[string]string{"p": "/nonexistent/p"}}, "opening /nonexistent/p for /lab/bin/p"},
 		{containerSpec{Dir: "/nonexistent"}, "entering the container's folder"},
 	} {
@@ -114,4 +114,60 @@ func TestSandboxRefuses(t *testing.T) {
 	if err := spec.stream(t.Context(), nil, &out, &out); err == nil || !strings.Contains(out.String(), "no-such-program") {
 		t.Errorf("%v: %q, want the program's name", err, &out)
 	}
+}
+
+// Whatever the order of the mounts, one inside another is seen.
+func TestSandboxNestedMounts(t *testing.T) {
+	outer, inner := t.TempDir(), t.TempDir()
+	file(t, outer, "file", "outer\n")
+	file(t, inner, "file", "inner\n")
+	spec := containerSpec{Mounts: []mount{{inner, "/work/deep/", false}, {outer, "/work", false}}}
+	out, err := spec.shell(t.Context(), "cat /work/file /work/deep/file")
+	if err != nil || out != "outer\ninner\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// A volume may be mounted in a system folder; the machine's stays as it is.
+func TestSandboxMountsInSystemFolders(t *testing.T) {
+	dir, place := t.TempDir(), "/etc/"+filepath.Base(t.TempDir())+filepath.Base(t.Name())
+	file(t, dir, "file", "mine\n")
+	spec := containerSpec{Mounts: []mount{{dir, place, true}}}
+	out, err := spec.shell(t.Context(), "cat "+place+"/file; test -s /etc/passwd && echo passwd")
+	if err != nil || out != "mine\npasswd\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if _, err := os.Stat(place); !os.IsNotExist(err) {
+		t.Errorf("%s is on the machine: %v", place, err)
+	}
+}
+
+func TestSandboxWrites(t *testing.T) {
+	dir := t.TempDir()
+	spec := containerSpec{Mounts: []mount{{dir, "/open", false}, {dir, "/closed", true}}}
+	for _, folder := range []string{"/closed", "/etc", "/usr", "/dev"} {
+		if out, err := spec.shell(t.Context(), "touch "+folder+"/lab-test && rm "+folder+"/lab-test"); err == nil {
+			t.Errorf("the container may write to %s: %s", folder, out)
+		}
+	}
+	if out, err := spec.shell(t.Context(), "touch /open/file && echo > /dev/null"); err != nil {
+		t.Errorf("the container may not write: %s", out)
+	}
+}
+
+// With a container end the processes that it left behind.
+func TestSandboxEndsWhole(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	name := filepath.Base(filepath.Dir(t.TempDir())) // an argument that no other process has
+	ended := make(chan error, 1)
+	go func() {
+		_, err := containerSpec{}.shell(ctx, "sh -c 'sleep 60; :' "+name+" & wait")
+		ended <- err
+	}()
+	eventually(t, "the process", func() bool { return runs(t, "sleep 60; :\x00"+name) })
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("a container that was stopped ended well")
+	}
+	eventually(t, "the end of it all", func() bool { return !runs(t, "sleep 60; :\x00"+name) })
 }

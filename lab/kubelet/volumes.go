@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -26,13 +27,35 @@ func (v *volumes) remove() { _ = os.RemoveAll(v.root) }
 // real kubelet.
 const memory = "/dev/shm"
 
-// materialise makes the folders of a pod's volumes and fills them.
-func (k *Kubelet) materialise(ctx context.Context, pod *corev1.Pod) (*volumes, error) {
-	base := memory
+// place is where the folders of this cluster's pods lie, and how their names
+// start.
+func (k *Kubelet) place() (base, prefix string) {
+	base = memory
 	if info, err := os.Stat(memory); err != nil || !info.IsDir() {
 		base = filepath.Dir(k.Site.Path("pods", "x"))
 	}
-	root, err := os.MkdirTemp(base, "lab-pod-")
+	return base, fmt.Sprintf("lab-pod-%x-", sha256.Sum256([]byte(k.Site.Dir+"\n"+k.Cluster)))[:20]
+}
+
+// removeLeft removes the folders that a kubelet which was killed left behind.
+func (k *Kubelet) removeLeft() error {
+	base, prefix := k.place()
+	left, err := filepath.Glob(filepath.Join(base, prefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, folder := range left {
+		if err := os.RemoveAll(folder); err != nil {
+			return fmt.Errorf("removing the files of a pod that is gone: %w", err)
+		}
+	}
+	return nil
+}
+
+// materialise makes the folders of a pod's volumes and fills them.
+func (k *Kubelet) materialise(ctx context.Context, pod *corev1.Pod) (*volumes, error) {
+	base, prefix := k.place()
+	root, err := os.MkdirTemp(base, prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +64,7 @@ func (k *Kubelet) materialise(ctx context.Context, pod *corev1.Pod) (*volumes, e
 		volume := &pod.Spec.Volumes[i]
 		folder := filepath.Join(root, volume.Name)
 		if err := os.Mkdir(folder, 0o700); err != nil {
+			v.remove()
 			return nil, err
 		}
 		v.folders[volume.Name] = folder

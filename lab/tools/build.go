@@ -50,7 +50,7 @@ func Build(ctx context.Context, w io.Writer, modules string, wanted []Tool) erro
 // enough checks the toolchain and the disk before minutes of work.
 func enough() error {
 	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("Go is not installed (no `go` on PATH): install it from https://go.dev/dl/")
+		return errors.New("no `go` on PATH: install Go from https://go.dev/dl/")
 	}
 	cache, err := Cache()
 	if err != nil {

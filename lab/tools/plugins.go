@@ -81,6 +81,9 @@ func BuildPlugins(ctx context.Context, w io.Writer, lab string) error {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("locking the build of the plugins: %w", err)
 	}
+	if _, err := os.Stat(folder); err == nil {
+		return nil // another clone has built them meanwhile
+	}
 	temp, err := os.MkdirTemp(filepath.Dir(folder), "plugins.")
 	if err != nil {
 		return fmt.Errorf("making a folder to build the plugins in: %w", err)

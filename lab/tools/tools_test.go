@@ -1,10 +1,13 @@
 package tools
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -78,6 +81,36 @@ func TestPluginFolder(t *testing.T) {
 	}
 	if _, err := PluginFolder(t.TempDir()); err == nil {
 		t.Error("no error without the lab's module")
+	}
+}
+
+// Of clones that build the plugins at the same time, one does.
+func TestBuildPluginsAtOnce(t *testing.T) {
+	newModules(t) // for the empty cache
+	lab := t.TempDir()
+	write(t, filepath.Join(lab, "go.mod"), "module platform/lab\n\ngo 1.24\n")
+	write(t, filepath.Join(lab, "go.sum"), "")
+	for _, pkg := range Plugins {
+		write(t, filepath.Join(lab, pkg, "main.go"), "package main\n\nfunc main() {}\n")
+	}
+	outputs, errs := make([]bytes.Buffer, 2), make([]error, 2)
+	var group sync.WaitGroup
+	for i := range outputs {
+		group.Go(func() { errs[i] = BuildPlugins(t.Context(), &outputs[i], lab) })
+	}
+	group.Wait()
+	all := outputs[0].String() + outputs[1].String()
+	if err := errors.Join(errs...); err != nil || strings.Count(all, "building") != 1 {
+		t.Errorf("%v, %q", err, all)
+	}
+	folder, err := PluginFolder(lab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range Plugins {
+		if info, err := os.Stat(filepath.Join(folder, name)); err != nil || info.Mode().Perm()&0o111 == 0 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
 	}
 }
 

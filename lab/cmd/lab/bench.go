@@ -40,11 +40,10 @@ func bench(ctx context.Context, p *project) error {
 func timeRun(ctx context.Context, p *project, args []string) (time.Duration, error) {
 	cmd := exec.CommandContext(ctx, "pulumi", append(args, "--stack", stack, "--non-interactive")...)
 	cmd.Dir = p.root
-	cmd.Stderr = os.Stderr
 	// An interrupted CLI saves its state; a killed one cannot.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	begin := time.Now()
-	out, err := cmd.Output()
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		_, _ = os.Stderr.Write(out)
 	}
