@@ -84,7 +84,7 @@ func NewSource(ctx *pulumi.Context, name string, args *TenantArgs, opts ...pulum
 	if err != nil {
 		return nil, err
 	}
-	if err := s.protect(ctx, name+"-operations-"+production, prod); err != nil {
+	if err := s.protect(ctx, name+"-operations-"+production, prod, productionProtection); err != nil {
 		return nil, err
 	}
 	if err := s.operations(ctx, name, production, prod); err != nil {
@@ -172,6 +172,9 @@ func (s *Source) fork(ctx *pulumi.Context, name, tenant, environment string, gro
 	if err != nil {
 		return err
 	}
+	if err := s.protect(ctx, logical, fork, devProtection); err != nil {
+		return err
+	}
 	return s.operations(ctx, name, environment, fork)
 }
 
@@ -191,12 +194,22 @@ func (s *Source) share(ctx *pulumi.Context, name string, project *gitlab.Project
 	return nil
 }
 
-// protect lets nobody push to production's branch: it changes by merge
-// requests, which maintainers, the owners, alone can merge.
-func (s *Source) protect(ctx *pulumi.Context, name string, project *gitlab.Project) error {
+// protection of the delivered branch: the least level that may push, and that
+// may merge.
+type protection struct{ push, merge string }
+
+// Production's branch changes by merge requests alone, which maintainers, the
+// owners, merge. GitLab would protect every default branch from developers: in
+// the environments before production they push.
+var (
+	productionProtection = protection{push: "no one", merge: "maintainer"}
+	devProtection        = protection{push: "developer", merge: "developer"}
+)
+
+func (s *Source) protect(ctx *pulumi.Context, name string, project *gitlab.Project, p protection) error {
 	_, err := gitlab.NewBranchProtection(ctx, name, &gitlab.BranchProtectionArgs{
 		Project: project.ID(), Branch: pulumi.String(branch),
-		PushAccessLevel: pulumi.String("no one"), MergeAccessLevel: pulumi.String("maintainer"),
+		PushAccessLevel: pulumi.String(p.push), MergeAccessLevel: pulumi.String(p.merge),
 		UnprotectAccessLevel: pulumi.String("maintainer"), AllowForcePush: pulumi.Bool(false),
 	}, pulumi.Parent(s), pulumi.DeleteBeforeReplace(true))
 	if err != nil {

@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"platform/lab/process"
+)
+
+// killAfter are the moments of a first `up` at which everything of the run is
+// killed. What one run has made, the next one finds.
+var killAfter = []time.Duration{
+	4 * time.Second, 7 * time.Second, 9 * time.Second, 6 * time.Second, 12 * time.Second, 5 * time.Second,
+	8 * time.Second, 15 * time.Second, 10 * time.Second, 20 * time.Second,
+}
+
+// TestKilledRuns kills the CLI, the program and the plugins at many points of a
+// first `up`, and does each time what the README says to do next.
+func TestKilledRuns(t *testing.T) {
+	p := newPlatform(t)
+	finished := false
+	for i, after := range killAfter {
+		if finished = p.killedUp(after); finished {
+			t.Logf("up number %d ended before it was killed", i+1)
+			break
+		}
+		p.tidyUp()
+	}
+	if !finished {
+		p.up()
+	}
+	// What a killed run left unready is made ready by the next: then all is still.
+	p.wantChanges(p.up(), changes{})
+	p.pulumi("refresh", "--preview-only", "--expect-no-changes", "--non-interactive")
+	madeOnce(t, p)
+}
+
+// killedUp starts an up and kills everything of it after a while. It tells
+// whether the run ended by itself before.
+func (p *platform) killedUp(after time.Duration) bool {
+	p.t.Helper()
+	cmd := exec.Command(p.path("state/bin/lab"), "exec", "--", "pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs")
+	cmd.Dir, cmd.Env = p.root, p.env
+	// A process group of its own: the plugins and the program are in it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			p.t.Fatalf("up: %v\n%s", err, tail(out.String(), 40))
+		}
+		return true
+	case <-time.After(after):
+	}
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		p.t.Fatal(err)
+	}
+	<-ended
+	return false
+}
+
+// tidyUp does what the README says after a killed run: give the lock back, and
+// find what was begun.
+func (p *platform) tidyUp() {
+	p.t.Helper()
+	p.pulumi("cancel", "--yes")
+	p.lab("exec", "--", "go", "run", "./cmd/recover", "dev")
+}
+
+// madeOnce looks for anything that was made twice.
+func madeOnce(t *testing.T, p *platform) {
+	token := p.secret("gitlab", "platform-token", "token")
+	status, answer := p.ask(http.MethodGet, "https://gitlab.platform.test/api/v4/projects?per_page=100", bearer(token), nil)
+	var projects []struct {
+		Path string `json:"path_with_namespace"`
+	}
+	if err := json.Unmarshal(answer, &projects); err != nil || status != http.StatusOK {
+		t.Fatalf("GitLab's projects: %d %v", status, err)
+	}
+	var paths []string
+	for _, project := range projects {
+		paths = append(paths, project.Path)
+	}
+	slices.Sort(paths)
+	want := []string{
+		"billing/billing", "billing/dev/operations", "billing/operations",
+		"checkout/checkout", "checkout/dev/operations", "checkout/operations", "cluster-operations/cluster-operations",
+	}
+	if !slices.Equal(paths, want) {
+		t.Errorf("GitLab has the projects %v, want %v", paths, want)
+	}
+	list, err := process.List(p.site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range list {
+		if !s.Alive {
+			t.Errorf("process %s of the lab has died", s.Name)
+		}
+	}
+}
