@@ -25,14 +25,17 @@ var finders = map[string]func(context.Context, *state, resource) (string, error)
 	"vault:index/authBackend:AuthBackend":                findPath,
 }
 
-func (s *state) find(ctx context.Context, op operation) (string, error) {
-	find, ok := finders[op.Resource.Type]
-	if !ok {
-		return "", nil
+// find gives the id to import a resource by. Nobody has to look for some: looked
+// tells.
+func (s *state) find(ctx context.Context, op operation) (id string, looked bool, err error) {
+	find, looked := finders[op.Resource.Type]
+	if !looked {
+		return "", false, nil
 	}
 	r := op.Resource
 	r.Inputs, _ = reveal(r.Inputs).(map[string]any)
-	return find(ctx, s, r)
+	id, err = find(ctx, s, r)
+	return id, true, err
 }
 
 func text(inputs map[string]any, key string) string {

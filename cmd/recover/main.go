@@ -71,12 +71,14 @@ func run(ctx context.Context, stack string) error {
 		"--clear-pending-creates",
 	}
 	for _, op := range s.Deployment.PendingOperations {
-		id, err := s.find(ctx, op)
+		id, looked, err := s.find(ctx, op)
 		if err != nil {
 			return fmt.Errorf("looking for %s: %w", op.Resource.URN, err)
 		}
 		switch {
 		case op.Type != "creating":
+		case !looked:
+			fmt.Printf("  the next run makes it, or takes over what is there: %s\n", op.Resource.URN)
 		case id == "":
 			fmt.Printf("  not made: %s\n", op.Resource.URN)
 		default:

@@ -80,12 +80,6 @@ var Servers = []Tool{
 	},
 }
 
-// Lint is the linter, which only `make lint` needs.
-var Lint = Tool{
-	Name: "golangci-lint", Version: "v2.15.0",
-	Programs: map[string]string{"golangci-lint": "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
-}
-
 // Cache is the folder of everything built, below the user's cache folder.
 func Cache() (string, error) {
 	cache, err := os.UserCacheDir()
