@@ -39,8 +39,8 @@ shell: lab ## open a shell in which pulumi, kubeconfigs and VAULT_ADDR point at 
 doctor: $(LAB) ## tell what is missing here, what runs, and what to do
 	@$(LAB) doctor
 
-test: ## run all tests, the last of them end to end in a lab of its own
-	go test ./...
+test: build ## run all tests, the last of them end to end in a lab of its own
+	$(LAB) with-tools -- go test ./...
 	cd lab && go test $$(go list ./... | grep -v /e2e$$)
 	cd lab && go test -v -timeout 60m ./e2e
 
