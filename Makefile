@@ -11,7 +11,7 @@ export GOFLAGS := -trimpath -buildvcs=false
 .PHONY: help up preview down lab shell doctor test test-kills lint bench stack build $(LAB)
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' Makefile
 
 up: lab ## build what is missing, start the lab, deploy stack dev on it
 	@$(LAB) lock
