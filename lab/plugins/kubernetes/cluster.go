@@ -34,10 +34,13 @@ type cluster struct {
 	// upsert: an object that is there already is taken over.
 	upsert bool
 
-	once   sync.Once
-	err    error
-	client dynamic.Interface
-	mapper *restmapper.DeferredDiscoveryRESTMapper
+	once     sync.Once
+	err      error
+	client   dynamic.Interface
+	mapper   *restmapper.DeferredDiscoveryRESTMapper
+	writing  sync.Once
+	temp     string
+	writeErr error
 	// mapping serialises discovery, which is not safe to reset while used.
 	mapping sync.Mutex
 }
@@ -82,22 +85,41 @@ func (c *cluster) restConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// file is the kubeconfig as a file.
+// file is the kubeconfig as a file: its path, or its text in a file of this
+// process alone.
 func (c *cluster) file() (string, error) {
-	path := c.path()
-	if _, err := os.Stat(path); err == nil {
+	if !c.isText() {
+		path := c.path()
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("the cluster cannot be reached: there is no kubeconfig %s", c.kubeconfig)
+		}
 		return path, nil
 	}
-	if !strings.Contains(c.kubeconfig, "\n") {
-		return "", fmt.Errorf("the cluster cannot be reached: there is no kubeconfig %s", c.kubeconfig)
+	c.writing.Do(func() {
+		f, err := os.CreateTemp("", "kubeconfig-")
+		if err != nil {
+			c.writeErr = err
+			return
+		}
+		c.temp = f.Name()
+		_, err = f.WriteString(c.kubeconfig)
+		c.writeErr = errors.Join(err, f.Close())
+	})
+	return c.temp, c.writeErr
+}
+
+// isText tells a kubeconfig's text, YAML or JSON, from its path. Text holds
+// credentials: it is in no message.
+func (c *cluster) isText() bool {
+	return strings.Contains(c.kubeconfig, "\n") || strings.HasPrefix(strings.TrimSpace(c.kubeconfig), "{")
+}
+
+// close removes what file wrote.
+func (c *cluster) close() error {
+	if c.temp == "" {
+		return nil
 	}
-	f, err := os.CreateTemp("", "kubeconfig-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }()
-	_, err = f.WriteString(c.kubeconfig)
-	return f.Name(), err
+	return os.Remove(c.temp)
 }
 
 func (c *cluster) path() string {
@@ -140,8 +162,11 @@ func (c *cluster) explain(err error) error {
 	if err == nil || meta.IsNoMatchError(err) || errors.As(err, &status) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fmt.Errorf("the cluster cannot be reached (kubeconfig %.60s): %w; check that it runs and that the kubeconfig is its own",
-		strings.SplitN(c.kubeconfig, "\n", 2)[0], err)
+	name := "given as text"
+	if !c.isText() {
+		name = c.kubeconfig
+	}
+	return fmt.Errorf("the cluster cannot be reached (kubeconfig %s): %w; check that it runs and that the kubeconfig is its own", name, err)
 }
 
 // createRetries is how often a create is tried when its namespace or its kind

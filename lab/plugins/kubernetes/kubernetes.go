@@ -31,7 +31,13 @@ func (k *kubernetes) GetPluginInfo(context.Context) (plugin.PluginInfo, error) {
 	return plugin.PluginInfo{Version: &version}, nil
 }
 
-func (k *kubernetes) SignalCancellation(context.Context) error { return nil }
+// SignalCancellation is the engine's last call, at the end of every run.
+func (k *kubernetes) SignalCancellation(context.Context) error {
+	if k.cluster == nil {
+		return nil
+	}
+	return k.close()
+}
 
 func (k *kubernetes) Close() error { return nil }
 

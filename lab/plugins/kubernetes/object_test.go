@@ -155,3 +155,20 @@ func TestWaits(t *testing.T) {
 		t.Errorf("a Deployment with all replicas is waited for: %q %v", missing, err)
 	}
 }
+
+func TestKubeconfigTextIsInNoMessage(t *testing.T) {
+	for _, text := range []string{`{"users":[{"user":{"token":"s3cret"}}]}`, "users:\n- user: {token: s3cret}\n"} {
+		c := newCluster(text, "", true)
+		err := c.connect()
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("connecting with an empty kubeconfig: %v", err)
+		}
+		if err := c.close(); err != nil {
+			t.Errorf("removing the kubeconfig's file: %v", err)
+		}
+	}
+	err := newCluster("no/such/file", "", true).connect()
+	if err == nil || !strings.Contains(err.Error(), "there is no kubeconfig no/such/file") {
+		t.Errorf("a missing kubeconfig: %v", err)
+	}
+}

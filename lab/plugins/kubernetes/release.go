@@ -40,6 +40,15 @@ func (k *kubernetes) checkRelease(_ context.Context, req plugin.CheckRequest) (p
 		}
 	}
 	delete(in, "compat")
+	if options := in["repositoryOpts"]; options.IsObject() {
+		for key := range options.ObjectValue() {
+			if key != "repo" {
+				response.Failures = append(response.Failures, plugin.CheckFailure{
+					Property: "repositoryOpts", Reason: "the lab's plugin kubernetes does not know " + string(key) + " of a repository",
+				})
+			}
+		}
+	}
 	plain := provider.Plain(in)
 	if !plain.Has("name") {
 		return response, errors.New("a Release must have a name")
