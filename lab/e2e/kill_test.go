@@ -19,8 +19,8 @@ import (
 // killAfter are the moments of a first `up` at which everything of the run is
 // killed. What one run has made, the next one finds.
 var killAfter = []time.Duration{
-	4 * time.Second, 7 * time.Second, 9 * time.Second, 6 * time.Second, 12 * time.Second, 5 * time.Second,
-	8 * time.Second, 15 * time.Second, 10 * time.Second, 20 * time.Second,
+	6 * time.Second, 10 * time.Second, 14 * time.Second, 8 * time.Second, 18 * time.Second, 12 * time.Second,
+	16 * time.Second, 9 * time.Second, 11 * time.Second, 13 * time.Second, 15 * time.Second,
 }
 
 // TestKilledRuns kills the CLI, the program and the plugins at many points of a
