@@ -75,7 +75,7 @@ func (p *platform) killedUp(after time.Duration) bool {
 	for _, pid := range append([]int{cmd.Process.Pid}, descendants(p.t, cmd.Process.Pid)...) {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // one that has ended meanwhile is as good
 	}
-	<-ended
+	_ = <-ended
 	return false
 }
 
