@@ -75,8 +75,8 @@ func (p *platform) killedUp(after time.Duration) bool {
 	for _, pid := range append([]int{cmd.Process.Pid}, descendants(p.t, cmd.Process.Pid)...) {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // one that has ended meanwhile is as good
 	}
-	_ = <-ended
-	return false
+	// It may have ended by itself at the last moment.
+	return <-ended == nil
 }
 
 // descendants are the processes that a process, and those, have started.
