@@ -44,11 +44,11 @@ func (v *Vault) bootstrap(ctx *pulumi.Context, name string, args *VaultArgs, ns 
 		{"POLICY", "platform"},
 		{"ROLE", "platform"},
 		// `vault` writes a token helper file only on login; HOME must exist.
-		{"HOME", "/work"},
+		{"HOME", "/bootstrap"},
 	} {
 		env = append(env, &corev1.EnvVarArgs{Name: pulumi.String(e[0]), Value: pulumi.String(e[1])})
 	}
-	mounts := mountsOf("work", "/work", "scripts", "/scripts", "ca", "/ca")
+	mounts := mountsOf("bootstrap", "/bootstrap", "scripts", "/scripts", "ca", "/ca")
 	job, err := batchv1.NewJob(ctx, name, &batchv1.JobArgs{
 		Metadata: jobMetadata(name, ns),
 		Spec: &batchv1.JobSpecArgs{
@@ -64,15 +64,15 @@ func (v *Vault) bootstrap(ctx *pulumi.Context, name string, args *VaultArgs, ns 
 					InitContainers: corev1.ContainerArray{
 						jobContainer("init", vaultImage+":"+vaultTag, []string{"/bin/sh", "/scripts/init.sh"}, nil, env, mounts),
 						jobContainer("keep", kubectlImage, nil,
-							[]string{"apply", "--server-side", "--force-conflicts", "--namespace", vaultNamespace, "-f", "/work/manifests"},
-							nil, mountsOf("work", "/work")),
+							[]string{"apply", "--server-side", "--force-conflicts", "--namespace", vaultNamespace, "-f", "/bootstrap/manifests"},
+							nil, mountsOf("bootstrap", "/bootstrap")),
 					},
 					Containers: corev1.ContainerArray{
 						jobContainer("configure", vaultImage+":"+vaultTag, []string{"/bin/sh", "/scripts/configure.sh"}, nil, env,
 							append(mounts, mountsOf("approle", "/approle", "keys", "/keys")...)),
 					},
 					Volumes: corev1.VolumeArray{
-						&corev1.VolumeArgs{Name: pulumi.String("work"), EmptyDir: &corev1.EmptyDirVolumeSourceArgs{
+						&corev1.VolumeArgs{Name: pulumi.String("bootstrap"), EmptyDir: &corev1.EmptyDirVolumeSourceArgs{
 							Medium: pulumi.String("Memory"), SizeLimit: pulumi.String("1Mi"),
 						}},
 						configMapVolume("scripts", name+"-scripts"),

@@ -7,10 +7,10 @@ set -eu
 umask 077
 
 key() { # the unseal key number $1, from the Secret or from this very run
-  if [ -f "/keys/key-$1" ]; then cat "/keys/key-$1"; else sed -n "s/^  key-$1: \"\(.*\)\"$/\1/p" /work/manifests/keys.yaml; fi
+  if [ -f "/keys/key-$1" ]; then cat "/keys/key-$1"; else sed -n "s/^  key-$1: \"\(.*\)\"$/\1/p" /bootstrap/manifests/keys.yaml; fi
 }
 
-if [ ! -f /keys/key-1 ] && [ ! -f /work/manifests/keys.yaml ]; then
+if [ ! -f /keys/key-1 ] && [ ! -f /bootstrap/manifests/keys.yaml ]; then
   echo "Vault is initialised, but the Secret vault-unseal-keys is missing: restore it, then run this Job again" >&2
   exit 1
 fi
@@ -51,8 +51,8 @@ if token=$(login) && VAULT_TOKEN="$token" vault read -field=policy "sys/policies
   exit 0
 fi
 
-if [ -f /work/root-token ]; then
-  VAULT_TOKEN=$(cat /work/root-token)
+if [ -f /bootstrap/root-token ]; then
+  VAULT_TOKEN=$(cat /bootstrap/root-token)
 else
   vault operator generate-root -cancel >/dev/null 2>&1 || true
   otp=$(vault operator generate-root -generate-otp)
@@ -77,5 +77,5 @@ fi
 login >/dev/null || { echo "the AppRole that the program chose cannot log in" >&2; exit 1; }
 
 vault token revoke -self >/dev/null
-rm -f /work/root-token
+rm -f /bootstrap/root-token
 echo "the program's AppRole is ready; the root token is revoked"

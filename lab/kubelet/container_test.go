@@ -91,7 +91,7 @@ func TestContainerSpec(t *testing.T) {
 	c := &pod.Spec.Containers[0]
 	c.Env = []corev1.EnvVar{{Name: "NO_PROXY", Value: "the container's"}}
 	c.VolumeMounts = []corev1.VolumeMount{
-		{Name: "work", MountPath: "/work", SubPath: "sub"}, {Name: "work", MountPath: "/seen", ReadOnly: true}, {Name: "keys", MountPath: "/keys"},
+		{Name: "work", MountPath: "/scratch", SubPath: "sub"}, {Name: "work", MountPath: "/seen", ReadOnly: true}, {Name: "keys", MountPath: "/keys"},
 	}
 	v := &volumes{folders: map[string]string{"work": "/w", "keys": "/k"}}
 	spec, err := k.containerSpec(t.Context(), pod, c, v, Image{Files: []string{"/run/socket"}}, []string{"sh"})
@@ -99,7 +99,7 @@ func TestContainerSpec(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []mount{
-		{"/w/sub", "/work", false}, {"/w", "/seen", true}, {"/k", "/keys", true}, {"/run/socket", "/run/socket", false},
+		{"/w/sub", "/scratch", false}, {"/w", "/seen", true}, {"/k", "/keys", true}, {"/run/socket", "/run/socket", false},
 	}
 	if !slices.Equal(spec.Mounts, want) {
 		t.Errorf("mounts %v, want %v", spec.Mounts, want)

@@ -45,10 +45,10 @@ func terminated(t *testing.T, status corev1.ContainerStatus) corev1.ContainerSta
 
 func TestPodSucceeds(t *testing.T) {
 	k, api := newKubelet(t)
-	pod := jobPod("cat /work/made; echo and an error >&2")
-	pod.Spec.InitContainers = []corev1.Container{{Name: "init", Image: "example/shell:1", Args: []string{"echo from init > /work/made"}}}
+	pod := jobPod("cat /scratch/made; echo and an error >&2")
+	pod.Spec.InitContainers = []corev1.Container{{Name: "init", Image: "example/shell:1", Args: []string{"echo from init > /scratch/made"}}}
 	pod.Spec.Volumes = []corev1.Volume{volume("work", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})}
-	mounts := []corev1.VolumeMount{{Name: "work", MountPath: "/work"}}
+	mounts := []corev1.VolumeMount{{Name: "work", MountPath: "/scratch"}}
 	pod.Spec.InitContainers[0].VolumeMounts, pod.Spec.Containers[0].VolumeMounts = mounts, mounts
 	status := runToEnd(t, k, api, pod)
 	if status.Phase != corev1.PodSucceeded {
@@ -96,10 +96,10 @@ func TestContainerIsRestarted(t *testing.T) {
 	defer func(old []time.Duration) { backOffs = old }(backOffs)
 	backOffs = []time.Duration{time.Millisecond}
 	k, api := newKubelet(t)
-	pod := jobPod("test -e /work/tried || { touch /work/tried; exit 5; }")
+	pod := jobPod("test -e /scratch/tried || { touch /scratch/tried; exit 5; }")
 	pod.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 	pod.Spec.Volumes = []corev1.Volume{volume("work", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})}
-	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "work", MountPath: "/work"}}
+	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "work", MountPath: "/scratch"}}
 	status := runToEnd(t, k, api, pod)
 	c := status.ContainerStatuses[0]
 	if status.Phase != corev1.PodSucceeded || c.RestartCount != 1 {

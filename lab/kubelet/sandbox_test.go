@@ -121,8 +121,8 @@ func TestSandboxNestedMounts(t *testing.T) {
 	outer, inner := t.TempDir(), t.TempDir()
 	file(t, outer, "file", "outer\n")
 	file(t, inner, "file", "inner\n")
-	spec := containerSpec{Mounts: []mount{{inner, "/work/deep/", false}, {outer, "/work", false}}}
-	out, err := spec.shell(t.Context(), "cat /work/file /work/deep/file")
+	spec := containerSpec{Mounts: []mount{{inner, "/scratch/deep/", false}, {outer, "/scratch", false}}}
+	out, err := spec.shell(t.Context(), "cat /scratch/file /scratch/deep/file")
 	if err != nil || out != "outer\ninner\n" {
 		t.Errorf("%q, %v", out, err)
 	}
