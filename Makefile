@@ -8,7 +8,7 @@ LINT   := golangci-lint run ./...
 # As Pulumi builds the program, so that all share one build cache.
 export GOFLAGS := -trimpath -buildvcs=false
 
-.PHONY: help up preview down lab shell doctor test test-kills lint bench stack build $(LAB)
+.PHONY: help up preview down lab shell doctor test lint bench stack build $(LAB)
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' Makefile
@@ -43,9 +43,6 @@ test: build ## run all tests, the last of them end to end in a lab of its own
 	$(LAB) with-tools -- go test ./...
 	cd lab && go test $$(go list ./... | grep -v /e2e$$)
 	cd lab && go test -v -timeout 60m ./e2e
-
-test-kills: build ## kill a first up at many points, and go on each time
-	cd lab && LAB_KILLS=1 go test -v -timeout 60m -run TestKilledRuns ./e2e
 
 lint: ## check format and code
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }

@@ -16,16 +16,16 @@ import (
 // that says that an operation is under way was left by the killed run: Helm
 // refuses every other operation while it is there, so it is deleted. The
 // release's objects stay, and the next run takes them over.
-func findRelease(ctx context.Context, s *state, r resource) (string, error) {
+func findRelease(ctx context.Context, s *state, r resource) (object, error) {
 	config, err := s.provider(r)
 	if err != nil {
-		return "", err
+		return object{}, err
 	}
 	path := text(config, "kubeconfig")
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", err
+			return object{}, err
 		}
 		path = filepath.Join(home, rest)
 	}
@@ -33,26 +33,26 @@ func findRelease(ctx context.Context, s *state, r resource) (string, error) {
 		&clientcmd.ClientConfigLoadingRules{ExplicitPath: path},
 		&clientcmd.ConfigOverrides{CurrentContext: text(config, "context")}).ClientConfig()
 	if err != nil {
-		return "", fmt.Errorf("reading kubeconfig %s: %w", path, err)
+		return object{}, fmt.Errorf("reading kubeconfig %s: %w", path, err)
 	}
 	client, err := kubernetes.NewForConfig(rest)
 	if err != nil {
-		return "", err
+		return object{}, err
 	}
 	namespace, name := text(r.Inputs, "namespace"), text(r.Inputs, "name")
 	secrets := client.CoreV1().Secrets(namespace)
 	records, err := secrets.List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,name=" + name})
 	if err != nil {
-		return "", err
+		return object{}, err
 	}
-	found := ""
+	var found object
 	for _, record := range records.Items {
 		if !strings.HasPrefix(record.Labels["status"], "pending-") {
-			found = namespace + "/" + name
+			found = object{ID: namespace + "/" + name, Made: record.CreationTimestamp.Time}
 			continue
 		}
 		if err := secrets.Delete(ctx, record.Name, metav1.DeleteOptions{}); err != nil {
-			return "", fmt.Errorf("deleting Helm's mark %s: %w", record.Name, err)
+			return object{}, fmt.Errorf("deleting Helm's mark %s: %w", record.Name, err)
 		}
 	}
 	return found, nil

@@ -1,25 +1,22 @@
-// Command recover puts a stack's state right after a run that was killed:
+// Command recover puts a stack's state right after a run that was cut off:
 //
 //	go run ./cmd/recover STACK
 //
 // Pulumi notes each create before it asks for it. What a killed run asked for
 // and did not note the end of is looked for by its name in the system it belongs
-// to: what is there is taken into the state, what is not there is forgotten, and
-// the next `pulumi up` goes on. Nothing is deleted but Helm's own marks of an
-// operation that no longer runs.
+// to, and so is what a failed run may have made before its plugin died: what is
+// there is taken into the state, what is not there is forgotten, and the next
+// `pulumi up` goes on. Nothing is deleted but Helm's own marks of an operation
+// that no longer runs.
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -35,124 +32,93 @@ func main() {
 	}
 }
 
-// state is what `pulumi stack export` says, as far as it is needed here.
-type state struct {
-	Deployment struct {
-		Resources         []resource  `json:"resources"`
-		PendingOperations []operation `json:"pending_operations"`
-	} `json:"deployment"`
-}
-
-type resource struct {
-	URN      string         `json:"urn"`
-	Type     string         `json:"type"`
-	ID       string         `json:"id"`
-	Provider string         `json:"provider"`
-	Inputs   map[string]any `json:"inputs"`
-}
-
-type operation struct {
-	Resource resource `json:"resource"`
-	Type     string   `json:"type"`
-}
-
 func run(ctx context.Context, stack string) error {
 	s, err := export(ctx, stack)
 	if err != nil {
 		return err
 	}
-	if len(s.Deployment.PendingOperations) == 0 {
+	var affected []string
+	if len(s.pending()) > 0 {
+		affected, err = s.settlePending(ctx)
+	} else {
+		affected, err = s.settleFailed(ctx, stack)
+	}
+	if err != nil {
+		return err
+	}
+	if !s.changed {
 		return nil
 	}
-	fmt.Printf("%d operations of a run that was killed are not finished; looking for what they made\n",
-		len(s.Deployment.PendingOperations))
-	args := []string{
-		"refresh", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs",
-		"--clear-pending-creates",
+	if err := s.save(ctx, stack); err != nil {
+		return err
 	}
-	for _, op := range s.Deployment.PendingOperations {
-		id, looked, err := s.find(ctx, op)
+	return refresh(ctx, stack, affected)
+}
+
+// settlePending takes the operations of a killed run out of the state, and what
+// they made into it. It gives the URNs that have to be read anew.
+func (s *state) settlePending(ctx context.Context) ([]string, error) {
+	pending := s.pending()
+	fmt.Printf("%d operations of a run that was killed are not finished; looking for what they made\n", len(pending))
+	var affected []string
+	for _, op := range pending {
+		r := op.Resource
+		if op.Type != "creating" {
+			affected = append(affected, r.URN)
+			continue
+		}
+		object, looked, err := s.find(ctx, r)
 		if err != nil {
-			return fmt.Errorf("looking for %s: %w", op.Resource.URN, err)
+			return nil, fmt.Errorf("looking for %s: %w", r.URN, err)
 		}
 		switch {
-		case op.Type != "creating":
 		case !looked:
-			fmt.Printf("  the next run makes it, or takes over what is there: %s\n", op.Resource.URN)
-		case id == "":
-			fmt.Printf("  not made: %s\n", op.Resource.URN)
+			fmt.Printf("  the next run makes it, or takes over what is there: %s\n", r.URN)
+		case object.ID == "":
+			fmt.Printf("  not made: %s\n", r.URN)
 		default:
-			fmt.Printf("  made:     %s (%s)\n", op.Resource.URN, id)
-			args = append(args, "--import-pending-creates", op.Resource.URN, "--import-pending-creates", id)
+			fmt.Printf("  made:     %s (%s)\n", r.URN, object.ID)
+			s.adopt(r, object.ID)
+			affected = append(affected, r.URN)
 		}
 	}
-	cmd := exec.CommandContext(ctx, "pulumi", args...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("taking what was made into the state: %w", err)
-	}
-	return nil
+	s.dropPending()
+	return affected, nil
 }
 
-// export reads the state with its secrets: the providers' own logins are among
-// them. It stays in memory.
-func export(ctx context.Context, stack string) (*state, error) {
-	cmd := exec.CommandContext(ctx, "pulumi", "stack", "export", "--stack", stack, "--show-secrets", "--non-interactive")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+// settleFailed looks for what a failed run may have made without knowing: when a
+// plugin dies, the engine forgets the creates that it was asked for. Only what is
+// younger than that run is taken, so nobody else's object of the same name is.
+// What cannot be looked for is said, and left to the next run.
+func (s *state) settleFailed(ctx context.Context, stack string) ([]string, error) {
+	began, failed, err := lastFailure(ctx, stack)
+	if err != nil || !failed {
+		return nil, err
+	}
+	creates, err := s.toBeMade(ctx, stack)
 	if err != nil {
-		return nil, fmt.Errorf("reading the state of stack %s: %w: %s", stack, err, strings.TrimSpace(stderr.String()))
+		fmt.Println("The last run failed, and what it may have made cannot be told:", err)
+		return nil, nil
 	}
-	s := &state{}
-	if err := json.Unmarshal(out, s); err != nil {
-		return nil, errors.New("the state is not what this version of Pulumi writes") // the error could quote a secret
-	}
-	return s, nil
-}
-
-// provider gives the inputs of a resource's provider.
-func (s *state) provider(r resource) (map[string]any, error) {
-	urn := r.Provider
-	if i := strings.LastIndex(urn, "::"); i >= 0 {
-		urn = urn[:i]
-	}
-	for _, p := range s.Deployment.Resources {
-		if p.URN == urn {
-			return reveal(p.Inputs).(map[string]any), nil
+	var affected []string
+	unreachable := map[string]bool{}
+	for _, r := range creates {
+		if unreachable[r.Provider] {
+			continue
+		}
+		object, _, err := s.find(ctx, r)
+		switch {
+		case err != nil:
+			unreachable[r.Provider] = true
+			fmt.Printf("What the last run may have made cannot be looked for: %v\n", err)
+		case object.ID == "":
+		case !object.Made.IsZero() && object.Made.Before(began):
+			fmt.Printf("%s is there, but since %s, before this platform asked for it: left alone\n", r.URN, object.Made.Format(time.RFC3339))
+		default:
+			fmt.Printf("The last run may have made %s (%s)\n", r.URN, object.ID)
+			s.adopt(r, object.ID)
+			affected = append(affected, r.URN)
 		}
 	}
-	return nil, fmt.Errorf("its provider %s is not in the state", urn)
-}
-
-// secretSignature marks a secret in an exported state; its key is Pulumi's
-// (sdk/go/common/resource.SigKey).
-const secretSignature = "4dabf18193072939515e22adb298388d"
-
-// reveal takes the marks of secrets away.
-func reveal(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		if _, ok := v[secretSignature]; ok {
-			text, _ := v["plaintext"].(string)
-			var plain any
-			if json.Unmarshal([]byte(text), &plain) != nil {
-				return text
-			}
-			return plain
-		}
-		out := make(map[string]any, len(v))
-		for key, item := range v {
-			out[key] = reveal(item)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, item := range v {
-			out[i] = reveal(item)
-		}
-		return out
-	}
-	return v
+	return affected, nil
 }
