@@ -83,7 +83,7 @@ func (s *Server) startFork(id int) {
 // the fork's, so that a killed server leaves no half of a copy behind.
 func (s *Server) copyFork(id int) error {
 	from, found := 0, false
-	err := s.store.update(func(d *data) error {
+	err := s.store.Update(func(d *data) error {
 		if p := d.Projects[id]; p != nil {
 			p.Import.Status, found = "started", true
 			from = p.ForkedFrom
@@ -109,7 +109,7 @@ func (s *Server) copyFork(id int) error {
 		// The server is closing; the next one starts over.
 		return nil
 	}
-	return s.store.update(func(d *data) error {
+	return s.store.Update(func(d *data) error {
 		p := d.Projects[id]
 		if p == nil {
 			return nil

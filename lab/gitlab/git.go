@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"platform/lab/statefile"
 )
 
 //go:embed pre-receive.sh
@@ -51,7 +53,7 @@ func (s *Server) writeHooks() error {
 		return fmt.Errorf("making the folder of Git hooks: %w", err)
 	}
 	file := filepath.Join(s.hooks(), "pre-receive")
-	if err := replaceFile(file, []byte(preReceive)); err != nil {
+	if err := statefile.Replace(file, []byte(preReceive)); err != nil {
 		return fmt.Errorf("writing the check of pushes: %w", err)
 	}
 	return os.Chmod(file, 0o700)
@@ -112,7 +114,7 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 	}
 	var grant gitGrant
 	var refusal error
-	s.store.view(func(d *data) { grant, refusal = s.allowGit(d, r, name, req.push) })
+	_ = s.store.View(func(d *data) error { grant, refusal = s.allowGit(d, r, name, req.push); return nil })
 	var known *apiError
 	if errors.As(refusal, &known) {
 		if known.status == http.StatusUnauthorized {
@@ -134,7 +136,7 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 
 // pushed does the work that follows a push.
 func (s *Server) pushed(project int) {
-	err := s.store.update(func(d *data) error {
+	err := s.store.Update(func(d *data) error {
 		if p := d.Projects[project]; p != nil {
 			s.afterPush(d, p)
 		}

@@ -29,6 +29,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"platform/lab/statefile"
 )
 
 // Version is what /version and /metadata report. Without "-ee" at the end,
@@ -57,7 +59,7 @@ type Options struct {
 // Server is one GitLab. Its state survives a restart and a kill -9: every answer
 // to a write is sent after the write is on disk.
 type Server struct {
-	store    *store
+	store    *statefile.File[data]
 	external *url.URL
 	dir      string
 	log      *slog.Logger
@@ -88,9 +90,9 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(filepath.Join(o.Dir, "state.json"))
+	st, err := statefile.Open(filepath.Join(o.Dir, "state.json"), firstData)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening GitLab's state: %w", err)
 	}
 	s := &Server{store: st, external: external, dir: o.Dir, log: o.Log, backend: backend}
 	s.routes = routes()
@@ -143,7 +145,7 @@ func (s *Server) recover() error {
 		return err
 	}
 	var forks []int
-	err := s.store.update(func(d *data) error {
+	err := s.store.Update(func(d *data) error {
 		for _, p := range d.Projects {
 			switch {
 			case p.Import.pending():
@@ -161,20 +163,21 @@ func (s *Server) recover() error {
 }
 
 // removeOrphans deletes what a killed server left behind: repositories that no
-// project has, half a state file or push, and locks of a git killed with it.
+// project has, half a push, and locks of a git killed with it.
 func (s *Server) removeOrphans() error {
 	wanted := map[string]bool{}
-	s.store.view(func(d *data) {
+	_ = s.store.View(func(d *data) error {
 		for id := range d.Projects {
 			wanted[s.repository(id).dir] = true
 		}
+		return nil
 	})
 	stale, err := filepath.Glob(filepath.Join(s.repositories(), "*"))
 	if err != nil {
 		return err
 	}
 	stale = slices.DeleteFunc(stale, func(dir string) bool { return wanted[dir] })
-	for _, pattern := range []string{".new-*", "push-*", "hooks/.new-*", "repositories/*.git/index-*"} {
+	for _, pattern := range []string{"push-*", "repositories/*.git/index-*"} {
 		found, err := filepath.Glob(filepath.Join(s.dir, pattern))
 		if err != nil {
 			return err
@@ -207,12 +210,12 @@ func (s *Server) removeOrphans() error {
 // branches and deletions.
 func (s *Server) settle() error {
 	now, due := time.Now(), false
-	s.store.view(func(d *data) { due = d.due(now) })
+	_ = s.store.View(func(d *data) error { due = d.due(now); return nil })
 	if !due {
 		return nil
 	}
 	var gone []int
-	err := s.store.update(func(d *data) error {
+	err := s.store.Update(func(d *data) error {
 		for _, p := range d.Projects {
 			if reached(p.ProtectAt, now) {
 				p.ProtectAt = nil

@@ -31,7 +31,7 @@ func (s *Server) Rails() http.Handler {
 			writeJSON(w, http.StatusBadRequest, fields{"error": err.Error()})
 			return
 		}
-		if err := s.store.update(func(d *data) error { return d.ensureServiceAccount(wanted, s.external.Hostname()) }); err != nil {
+		if err := s.store.Update(func(d *data) error { return d.ensureServiceAccount(wanted, s.external.Hostname()) }); err != nil {
 			writeJSON(w, http.StatusUnprocessableEntity, fields{"error": err.Error()})
 			return
 		}

@@ -142,10 +142,9 @@ func (s *Server) run(c *call) (err error) {
 		return err
 	}
 	if c.route.method == http.MethodGet {
-		s.store.view(func(d *data) { err = do(d) })
-		return err
+		return s.store.View(do)
 	}
-	return s.store.update(do)
+	return s.store.Update(do)
 }
 
 // unknown answers what this stand-in does not know, and says so in the log.

@@ -43,7 +43,7 @@ func TestForkSurvivesKill(t *testing.T) {
 	fork := l.do(rootToken, "POST", "projects/"+p+"/fork", fields{"name": "fork", "path": "fork", "namespace_id": top}, 201).id(t)
 	l.server.Close()
 	// As if the kill had come in the middle of the copy.
-	err := l.server.store.update(func(d *data) error {
+	err := l.server.store.Update(func(d *data) error {
 		for _, p := range d.Projects {
 			if p.ForkedFrom != 0 {
 				p.Import.Status, p.BranchProtected, p.Protected = "started", false, map[string]*Protection{}
@@ -87,7 +87,7 @@ func TestOrphansAreRemoved(t *testing.T) {
 func TestFailedUpdateLeavesNothing(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	err := l.server.store.update(func(d *data) error {
+	err := l.server.store.Update(func(d *data) error {
 		d.Users[1].Name = "changed"
 		d.Groups[99] = &Group{ID: 99}
 		return errors.New("no")
@@ -95,10 +95,11 @@ func TestFailedUpdateLeavesNothing(t *testing.T) {
 	if err == nil {
 		t.Fatal("the error is lost")
 	}
-	l.server.store.view(func(d *data) {
+	_ = l.server.store.View(func(d *data) error {
 		if d.Users[1].Name == "changed" || d.Groups[99] != nil {
 			t.Error("a failed update left something behind")
 		}
+		return nil
 	})
 }
 

@@ -26,6 +26,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"platform/lab/statefile"
 )
 
 // Version is what /systeminfo reports to someone who is logged in.
@@ -48,7 +50,7 @@ type Options struct {
 // Server is one Harbor. Its state survives a restart and a kill -9: every answer
 // to a write is sent after the write is on disk.
 type Server struct {
-	store         *store
+	store         *statefile.File[data]
 	external      *url.URL
 	adminPassword func() (string, error)
 	log           *slog.Logger
@@ -71,9 +73,9 @@ func New(o Options) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making Harbor's folder: %w", err)
 	}
-	st, err := openStore(filepath.Join(o.Dir, "state.json"))
+	st, err := statefile.Open(filepath.Join(o.Dir, "state.json"), firstData)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening Harbor's state: %w", err)
 	}
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
@@ -132,14 +134,14 @@ func (s *Server) install() error {
 		return err
 	}
 	s.log.Info("installed")
-	return s.store.update(func(d *data) error {
+	return s.store.Update(func(d *data) error {
 		d.AdminHash = hash
 		return nil
 	})
 }
 
 func (s *Server) installed() (yes bool) {
-	_ = s.store.view(func(d *data) error {
+	_ = s.store.View(func(d *data) error {
 		yes = d.AdminHash != ""
 		return nil
 	})
@@ -149,7 +151,7 @@ func (s *Server) installed() (yes bool) {
 // AddRepository stands for a push, which the registry here does not take: the
 // project then holds an image.
 func (s *Server) AddRepository(projectName, name string) error {
-	return s.store.update(func(d *data) error {
+	return s.store.Update(func(d *data) error {
 		p := d.projectNamed(projectName)
 		if p == nil {
 			return fmt.Errorf("no project %s", projectName)

@@ -79,7 +79,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	claims := tokenClaims{Issuer: tokenIssuer, Audience: registryService, Access: []tokenAccess{}}
 	lifetime := 0
-	err := s.store.view(func(d *data) error {
+	err := s.store.View(func(d *data) error {
 		c := &call{server: s, request: r, data: d, who: s.identify(d, r)}
 		user, _, tried := r.BasicAuth()
 		if tried && c.who.anonymous() {
@@ -152,7 +152,7 @@ func (c *call) tokenAccess(scope string) (tokenAccess, error) {
 func (s *Server) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	want := wanted(r)
-	err := s.store.view(func(d *data) error {
+	err := s.store.View(func(d *data) error {
 		return s.authorize(d, r, want)
 	})
 	if err != nil {

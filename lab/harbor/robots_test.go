@@ -147,7 +147,7 @@ func TestRobotsRights(t *testing.T) {
 	l.call(asAdmin, get, "/quotas?reference_id=3", "", 200, `"storage":-1`)
 
 	// A robot whose time is over.
-	err := l.server.store.update(func(d *data) error {
+	err := l.server.store.Update(func(d *data) error {
 		d.robotNamed(maker.user).ExpiresAt = time.Now().Unix() - 1
 		return nil
 	})

@@ -77,9 +77,9 @@ func (s *Server) serve(r route) http.Handler {
 			header, body, err = c.encode(result)
 			return err
 		}
-		run := s.store.update
+		run := s.store.Update
 		if method == http.MethodGet || method == http.MethodHead {
-			run = s.store.view
+			run = s.store.View
 		}
 		if err := run(do); err != nil {
 			s.fail(w, request, err)

@@ -1,16 +1,6 @@
 package harbor
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"sync"
-	"time"
-)
+import "time"
 
 // data is what real Harbor keeps in PostgreSQL.
 type data struct {
@@ -72,32 +62,6 @@ type Robot struct {
 	Permissions      []permission
 }
 
-// store keeps data in one file. A write is on disk, whole, before update
-// returns; a write that fails leaves data as it was.
-type store struct {
-	mu    sync.RWMutex
-	file  string
-	saved []byte
-	data  *data
-}
-
-func openStore(file string) (*store, error) {
-	s := &store{file: file}
-	raw, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		s.data = firstData()
-		return s, s.save()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading Harbor's state: %w", err)
-	}
-	s.saved = raw
-	if err := s.restore(); err != nil {
-		return nil, fmt.Errorf("%w (%s is damaged: remove the lab's harbor folder to start empty)", err, file)
-	}
-	return s, nil
-}
-
 // firstData is a new installation: the public project library and nothing else.
 func firstData() *data {
 	d := &data{
@@ -112,72 +76,4 @@ func firstData() *data {
 func (d *data) next(kind string) int {
 	d.Last[kind]++
 	return d.Last[kind]
-}
-
-// view runs f while nothing is written.
-func (s *store) view(f func(*data) error) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return f(s.data)
-}
-
-// update runs f alone and saves what it changed. When f fails, or the disk does,
-// its changes are undone.
-func (s *store) update(f func(*data) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := f(s.data)
-	if err == nil {
-		err = s.save()
-	}
-	if err != nil {
-		return errors.Join(err, s.restore())
-	}
-	return nil
-}
-
-func (s *store) restore() error {
-	d := &data{}
-	if err := json.Unmarshal(s.saved, d); err != nil {
-		return fmt.Errorf("decoding Harbor's state: %w", err)
-	}
-	s.data = d
-	return nil
-}
-
-func (s *store) save() error {
-	raw, err := json.Marshal(s.data)
-	if err != nil {
-		return fmt.Errorf("encoding Harbor's state: %w", err)
-	}
-	if bytes.Equal(raw, s.saved) {
-		return nil
-	}
-	if err := replaceFile(s.file, raw); err != nil {
-		return fmt.Errorf("saving Harbor's state: %w", err)
-	}
-	s.saved = raw
-	return nil
-}
-
-// replaceFile writes file so that after a crash either the old or the new text
-// is there. A temporary file has a fixed name: the next write overwrites what a
-// killed server left of it.
-func replaceFile(file string, text []byte) error {
-	tmp, err := os.OpenFile(file+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(text)
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), file); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
