@@ -81,10 +81,7 @@ func kinePod(db *Database) *corev1.PodSpecArgs {
 	}
 	return &corev1.PodSpecArgs{
 		AutomountServiceAccountToken: pulumi.Bool(false),
-		SecurityContext: &corev1.PodSecurityContextArgs{
-			RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(65532), FsGroup: pulumi.Int(65532),
-			SeccompProfile: &corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-		},
+		SecurityContext:              RestrictedPod(),
 		Containers: corev1.ContainerArray{&corev1.ContainerArgs{
 			Name:  pulumi.String(kineName),
 			Image: pulumi.String(kineImage),
@@ -98,17 +95,10 @@ func kinePod(db *Database) *corev1.PodSpecArgs {
 				"--server-key-file=/etc/kine/server/tls.key",
 				"--metrics-bind-address=0",
 			}),
-			Ports: corev1.ContainerPortArray{&corev1.ContainerPortArgs{ContainerPort: pulumi.Int(kinePort)}},
-			Resources: &corev1.ResourceRequirementsArgs{
-				Requests: pulumi.ToStringMap(map[string]string{"cpu": "50m", "memory": "64Mi"}),
-				Limits:   pulumi.ToStringMap(map[string]string{"cpu": "500m", "memory": "256Mi"}),
-			},
-			SecurityContext: &corev1.SecurityContextArgs{
-				AllowPrivilegeEscalation: pulumi.Bool(false),
-				ReadOnlyRootFilesystem:   pulumi.Bool(true),
-				Capabilities:             &corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
-			},
-			VolumeMounts: corev1.VolumeMountArray{mount("client"), mount("server")},
+			Ports:           corev1.ContainerPortArray{&corev1.ContainerPortArgs{ContainerPort: pulumi.Int(kinePort)}},
+			Resources:       SmallResources(),
+			SecurityContext: RestrictedContainer(),
+			VolumeMounts:    corev1.VolumeMountArray{mount("client"), mount("server")},
 		}},
 		Volumes: corev1.VolumeArray{volume("client", db.ClientSecret), volume("server", kineName+"-server")},
 	}

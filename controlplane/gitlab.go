@@ -242,7 +242,7 @@ func (g *GitLab) bootstrap(ctx *pulumi.Context, name string, args *GitLabArgs, n
 				Spec: &corev1.PodSpecArgs{
 					RestartPolicy:      pulumi.String("OnFailure"),
 					ServiceAccountName: account.Metadata.Name(),
-					SecurityContext:    jobPodSecurity(),
+					SecurityContext:    components.RestrictedPod(),
 					Containers: corev1.ContainerArray{
 						jobContainer("service-account", kubectlImage, nil, []string{
 							"exec", "--namespace", gitlabNamespace, "deployment/gitlab-toolbox", "--container", "toolbox", "--",

@@ -68,23 +68,8 @@ func jobContainer(name, image string, command, args []string, env corev1.EnvVarA
 		Name: pulumi.String(name), Image: pulumi.String(image),
 		Command: pulumi.ToStringArray(command), Args: pulumi.ToStringArray(args),
 		Env: env, VolumeMounts: mounts,
-		Resources: &corev1.ResourceRequirementsArgs{
-			Requests: pulumi.ToStringMap(map[string]string{"cpu": "50m", "memory": "64Mi"}),
-			Limits:   pulumi.ToStringMap(map[string]string{"cpu": "500m", "memory": "256Mi"}),
-		},
-		SecurityContext: &corev1.SecurityContextArgs{
-			AllowPrivilegeEscalation: pulumi.Bool(false),
-			ReadOnlyRootFilesystem:   pulumi.Bool(true),
-			Capabilities:             &corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
-		},
-	}
-}
-
-func jobPodSecurity() *corev1.PodSecurityContextArgs {
-	return &corev1.PodSecurityContextArgs{
-		RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(65532), RunAsGroup: pulumi.Int(65532),
-		FsGroup:        pulumi.Int(65532),
-		SeccompProfile: &corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
+		Resources:       components.SmallResources(),
+		SecurityContext: components.RestrictedContainer(),
 	}
 }
 

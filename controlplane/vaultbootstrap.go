@@ -60,7 +60,7 @@ func (v *Vault) bootstrap(ctx *pulumi.Context, name string, args *VaultArgs, ns 
 					// left for the next ones is still there.
 					RestartPolicy:      pulumi.String("OnFailure"),
 					ServiceAccountName: account.Metadata.Name(),
-					SecurityContext:    jobPodSecurity(),
+					SecurityContext:    components.RestrictedPod(),
 					InitContainers: corev1.ContainerArray{
 						jobContainer("init", vaultImage+":"+vaultTag, []string{"/bin/sh", "/scripts/init.sh"}, nil, env, mounts),
 						jobContainer("keep", kubectlImage, nil,

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ type Source struct {
 func FromEnvironment(ctx *pulumi.Context) (Source, error) {
 	s := Source{Values: map[string]string{}, Secrets: map[string]bool{}, Folder: "."}
 	all := map[string]string{}
-	if err := json.Unmarshal([]byte(cmpOr(os.Getenv("PULUMI_CONFIG"), "{}")), &all); err != nil {
+	if err := json.Unmarshal([]byte(cmp.Or(os.Getenv("PULUMI_CONFIG"), "{}")), &all); err != nil {
 		return s, fmt.Errorf("reading PULUMI_CONFIG: %w", err)
 	}
 	for key, value := range all {
@@ -43,13 +44,6 @@ func FromEnvironment(ctx *pulumi.Context) (Source, error) {
 		}
 	}
 	return s, nil
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // Load decodes a config strictly, fills in the defaults and checks the whole

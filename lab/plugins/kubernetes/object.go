@@ -170,12 +170,6 @@ func prune(input, live any) any {
 
 func isEmpty(v any) bool {
 	switch v := v.(type) {
-	case nil:
-		return true
-	case map[string]any:
-		return len(v) == 0
-	case []any:
-		return len(v) == 0
 	case bool:
 		return !v
 	case string:
@@ -183,7 +177,7 @@ func isEmpty(v any) bool {
 	case float64:
 		return v == 0
 	}
-	return false
+	return isNothing(v)
 }
 
 // same compares leaves: numbers whatever their type, quantities by their value.
