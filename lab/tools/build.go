@@ -175,33 +175,45 @@ func (t Tool) patched(ctx context.Context, module, temp string) (string, error) 
 			return "", err
 		}
 	}
+	copies := map[string]string{}
 	for upstream, own := range t.Patches {
-		if err := run(ctx, module, "mod", "download", upstream[0]); err != nil {
-			return "", fmt.Errorf("fetching %s: %w", upstream[0], err)
-		}
-		cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", upstream[0])
-		cmd.Dir = module
-		dir, err := cmd.Output()
-		if err != nil {
-			return "", fmt.Errorf("finding %s: %w", upstream[0], err)
-		}
-		dest := filepath.Join(temp, "src", filepath.FromSlash(upstream[0]))
-		if err := os.CopyFS(dest, os.DirFS(strings.TrimSpace(string(dir)))); err != nil {
-			return "", fmt.Errorf("copying %s: %w", upstream[0], err)
+		name, file := upstream[0], upstream[1]
+		if copies[name] == "" {
+			copies[name] = filepath.Join(temp, "src", filepath.FromSlash(name))
+			if err := copyModule(ctx, module, name, copies[name]); err != nil {
+				return "", err
+			}
+			if err := run(ctx, module, "mod", "edit", "-replace="+name+"="+copies[name], gomod); err != nil {
+				return "", err
+			}
 		}
 		data, err := os.ReadFile(filepath.Join(module, own))
 		if err != nil {
 			return "", err
 		}
-		file := filepath.Join(dest, filepath.FromSlash(upstream[1]))
+		file = filepath.Join(copies[name], filepath.FromSlash(file))
 		if err := errors.Join(os.Remove(file), os.WriteFile(file, data, 0o600)); err != nil {
-			return "", err
-		}
-		if err := run(ctx, module, "mod", "edit", "-replace="+upstream[0]+"="+dest, gomod); err != nil {
 			return "", err
 		}
 	}
 	return gomod, nil
+}
+
+// copyModule copies an upstream module, as the go.mod in the folder pins it.
+func copyModule(ctx context.Context, folder, name, dest string) error {
+	if err := run(ctx, folder, "mod", "download", name); err != nil {
+		return fmt.Errorf("fetching %s: %w", name, err)
+	}
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", name)
+	cmd.Dir = folder
+	dir, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("finding %s: %w", name, err)
+	}
+	if err := os.CopyFS(dest, os.DirFS(strings.TrimSpace(string(dir)))); err != nil {
+		return fmt.Errorf("copying %s: %w", name, err)
+	}
+	return nil
 }
 
 // run runs go. Its error is what the compiler, or the module proxy, said last.

@@ -516,3 +516,7 @@ replace (
 )
 
 tool github.com/hashicorp/vault
+
+replace github.com/hashicorp/go-discover => ./without/discover
+
+replace github.com/okta/okta-sdk-golang/v5 => ./without/okta
