@@ -311,6 +311,20 @@ func TestNoInsecureFlag(t *testing.T) {
 	}
 }
 
+// The plugin updates a backend without tuning at every run:
+// https://github.com/pulumi/pulumi-vault/issues/744
+func TestAuthBackendsAreTuned(t *testing.T) {
+	backends := run(t, tenant("checkout")).of("vault:index/authBackend:")
+	if len(backends) != 2 {
+		t.Errorf("a tenant has %d auth backends, not one in each environment", len(backends))
+	}
+	for _, r := range backends {
+		if tune := r.inputs["tune"]; !tune.IsObject() || len(tune.ObjectValue()) == 0 {
+			t.Errorf("%s has no tuning", r.name)
+		}
+	}
+}
+
 func flatten(v resource.PropertyValue, path string) map[string]any {
 	out := map[string]any{}
 	switch {

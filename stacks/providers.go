@@ -57,7 +57,8 @@ func newProviders(ctx *pulumi.Context, config *Config, trust string) (*providers
 }
 
 // newCluster makes the provider of a cluster. What a killed run created and
-// did not save is taken over by its name (upsertExistingObjects), and a changed
+// did not save is taken over by its name (upsertExistingObjects), with the fields
+// that the killed run's field manager owned (enablePatchForce), and a changed
 // address is no reason to replace everything there (clusterIdentifier).
 func newCluster(ctx *pulumi.Context, name string, c Cluster, config *Config) (*components.Cluster, error) {
 	args := &kubernetes.ProviderArgs{
@@ -65,6 +66,7 @@ func newCluster(ctx *pulumi.Context, name string, c Cluster, config *Config) (*c
 		ClusterIdentifier:     pulumi.String(name),
 		EnableServerSideApply: pulumi.Bool(true),
 		UpsertExistingObjects: pulumi.Bool(true),
+		EnablePatchForce:      pulumi.Bool(true),
 	}
 	if c.Context != "" {
 		args.Context = pulumi.String(c.Context)

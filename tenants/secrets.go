@@ -93,6 +93,9 @@ func (s *Secrets) login(ctx *pulumi.Context, name string, args *TenantArgs, e *E
 	backend, err := vault.NewAuthBackend(ctx, name, &vault.AuthBackendArgs{
 		Type: pulumi.String("kubernetes"), Path: pulumi.String("vcluster-" + id),
 		Description: pulumi.Sprintf("Accounts of the vCluster %s in %s.", args.Name, e.Name),
+		// Without it, the plugin would update the backend at every run:
+		// https://github.com/pulumi/pulumi-vault/issues/744
+		Tune: &vault.AuthBackendTuneArgs{MaxLeaseTtl: pulumi.String("1h")},
 	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{policy}))
 	if err != nil {
 		return fmt.Errorf("auth backend: %w", err)

@@ -21,9 +21,37 @@ import (
 
 // chartCache keeps what a run has fetched: many releases are of one chart.
 type chartCache struct {
-	mu       sync.Mutex
-	indexes  map[string]*repo.IndexFile
-	archives map[string][]byte
+	indexes  fetches[*repo.IndexFile]
+	archives fetches[[]byte]
+	definitions
+}
+
+// fetches keep what was fetched, by key. Who asks for what is on its way waits
+// for that alone.
+type fetches[T any] struct {
+	mu  sync.Mutex
+	all map[string]func() (T, error)
+}
+
+func (f *fetches[T]) get(key string, fetch func() (T, error)) (T, error) {
+	f.mu.Lock()
+	once, ok := f.all[key]
+	if !ok {
+		once = sync.OnceValues(fetch)
+		if f.all == nil {
+			f.all = map[string]func() (T, error){}
+		}
+		f.all[key] = once
+	}
+	f.mu.Unlock()
+	value, err := once()
+	if err != nil {
+		// The next one tries again.
+		f.mu.Lock()
+		delete(f.all, key)
+		f.mu.Unlock()
+	}
+	return value, err
 }
 
 // load gives the chart of a release: from a repository, from an OCI registry,
@@ -39,11 +67,7 @@ func (c *chartCache) load(in provider.Values) (*chart.Chart, error) {
 		}
 		return loaded, nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := repository + " " + name + " " + version
-	archive, ok := c.archives[key]
-	if !ok {
+	archive, err := c.archives.get(repository+" "+name+" "+version, func() ([]byte, error) {
 		address, err := c.address(repository, name, version)
 		if err != nil {
 			return nil, err
@@ -52,11 +76,10 @@ func (c *chartCache) load(in provider.Values) (*chart.Chart, error) {
 		if err != nil {
 			return nil, fmt.Errorf("fetching chart %s %s from %s: %w", name, version, address, err)
 		}
-		if c.archives == nil {
-			c.archives = map[string][]byte{}
-		}
-		archive = data
-		c.archives[key] = archive
+		return data, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	loaded, err := loader.LoadArchive(bytes.NewReader(archive))
 	if err != nil {
@@ -70,30 +93,9 @@ func (c *chartCache) address(repository, name, version string) (string, error) {
 	if registry.IsOCI(name) {
 		return name + ":" + version, nil
 	}
-	index, ok := c.indexes[repository]
-	if !ok {
-		data, err := fetch(strings.TrimSuffix(repository, "/") + "/index.yaml")
-		if err != nil {
-			return "", fmt.Errorf("fetching the index of %s: %w", repository, err)
-		}
-		f, err := os.CreateTemp("", "helm-index-")
-		if err != nil {
-			return "", err
-		}
-		defer func() { _ = os.Remove(f.Name()) }()
-		if _, err := f.Write(data); err != nil {
-			return "", err
-		}
-		if err := f.Close(); err != nil {
-			return "", err
-		}
-		if index, err = repo.LoadIndexFile(f.Name()); err != nil {
-			return "", fmt.Errorf("reading the index of %s: %w", repository, err)
-		}
-		if c.indexes == nil {
-			c.indexes = map[string]*repo.IndexFile{}
-		}
-		c.indexes[repository] = index
+	index, err := c.indexes.get(repository, func() (*repo.IndexFile, error) { return fetchIndex(repository) })
+	if err != nil {
+		return "", err
 	}
 	entry, err := index.Get(name, version)
 	if err != nil {
@@ -103,6 +105,31 @@ func (c *chartCache) address(repository, name, version string) (string, error) {
 		return "", fmt.Errorf("chart %q version %q of %s has no address", name, version, repository)
 	}
 	return repo.ResolveReferenceURL(repository, entry.URLs[0])
+}
+
+// fetchIndex reads a repository's index, which Helm's library takes from a file
+// alone.
+func fetchIndex(repository string) (*repo.IndexFile, error) {
+	data, err := fetch(strings.TrimSuffix(repository, "/") + "/index.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("fetching the index of %s: %w", repository, err)
+	}
+	f, err := os.CreateTemp("", "helm-index-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	if _, err := f.Write(data); err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	index, err := repo.LoadIndexFile(f.Name())
+	if err != nil {
+		return nil, fmt.Errorf("reading the index of %s: %w", repository, err)
+	}
+	return index, nil
 }
 
 func fetch(address string) ([]byte, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -16,28 +15,33 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
-)
 
-// fieldManager is the name under which the plugin owns fields.
-const fieldManager = "pulumi-kubernetes"
+	"platform/lab/plugins/provider"
+)
 
 // cluster is a connection to a cluster, made when it is first used.
 type cluster struct {
 	kubeconfig, context string
 	// upsert: an object that is there already is taken over.
 	upsert bool
+	// force: an apply takes fields from their owners.
+	force bool
+	// pace of what is asked again and again.
+	pace pace
 
 	once     sync.Once
 	err      error
 	client   dynamic.Interface
+	api      discovery.DiscoveryInterface
 	mapper   *restmapper.DeferredDiscoveryRESTMapper
+	asking   sync.Once
+	answers  error
 	writing  sync.Once
 	temp     string
 	writeErr error
@@ -45,8 +49,17 @@ type cluster struct {
 	mapping sync.Mutex
 }
 
-func newCluster(kubeconfig, context string, upsert bool) *cluster {
-	return &cluster{kubeconfig: kubeconfig, context: context, upsert: upsert}
+// pace says how long to pause: between two looks at an object, before the first
+// retry of a create, and until the endpoints of a Service count as settled.
+type pace struct{ look, retry, settle time.Duration }
+
+var usualPace = pace{look: 500 * time.Millisecond, retry: time.Second, settle: 10 * time.Second}
+
+func newCluster(config provider.Values, pace pace) *cluster {
+	return &cluster{
+		kubeconfig: config.String("kubeconfig"), context: config.String("context"),
+		upsert: isTrue(config["upsertExistingObjects"]), force: isTrue(config["enablePatchForce"]), pace: pace,
+	}
 }
 
 func (c *cluster) connect() error {
@@ -59,30 +72,67 @@ func (c *cluster) connect() error {
 		if c.client, c.err = dynamic.NewForConfig(config); c.err != nil {
 			return
 		}
-		d, err := discovery.NewDiscoveryClientForConfig(config)
-		if err != nil {
-			c.err = err
+		if c.api, c.err = discovery.NewDiscoveryClientForConfig(config); c.err != nil {
 			return
 		}
-		c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d))
+		c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.api))
 	})
 	return c.err
 }
 
-// restConfig reads the kubeconfig, which is a path or the text itself.
-func (c *cluster) restConfig() (*rest.Config, error) {
+// reachTimeout is how long a preview waits for an API server that may not be
+// there yet.
+const reachTimeout = 15 * time.Second
+
+// reachable asks the API server once a run. A preview of a cluster that does not
+// answer shows the inputs as they are.
+func (c *cluster) reachable(ctx context.Context) error {
+	c.asking.Do(func() {
+		if c.answers = c.connect(); c.answers != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reachTimeout)
+		defer cancel()
+		c.answers = c.explain(c.api.RESTClient().Get().AbsPath("/version").Do(ctx).Error())
+	})
+	return c.answers
+}
+
+// loader reads the kubeconfig, which is a path or the text itself.
+func (c *cluster) loader() (clientcmd.ClientConfig, error) {
 	path, err := c.file()
 	if err != nil {
 		return nil, err
 	}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-		&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, &clientcmd.ConfigOverrides{CurrentContext: c.context}).ClientConfig()
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, &clientcmd.ConfigOverrides{CurrentContext: c.context}), nil
+}
+
+func (c *cluster) restConfig() (*rest.Config, error) {
+	loader, err := c.loader()
+	if err != nil {
+		return nil, err
+	}
+	config, err := loader.ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
 	config.QPS, config.Burst = 50, 120
 	config.WarningHandler = rest.NoWarnings{}
 	return config, nil
+}
+
+// defaultNamespace is the one of the kubeconfig's context.
+func (c *cluster) defaultNamespace() string {
+	loader, err := c.loader()
+	if err != nil {
+		return metav1.NamespaceDefault
+	}
+	namespace, _, err := loader.Namespace()
+	if err != nil || namespace == "" {
+		return metav1.NamespaceDefault
+	}
+	return namespace
 }
 
 // file is the kubeconfig as a file: its path, or its text in a file of this
@@ -119,7 +169,10 @@ func (c *cluster) close() error {
 	if c.temp == "" {
 		return nil
 	}
-	return os.Remove(c.temp)
+	if err := os.Remove(c.temp); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (c *cluster) path() string {
@@ -131,29 +184,54 @@ func (c *cluster) path() string {
 	return c.kubeconfig
 }
 
-// resource gives the client of a kind. A kind that is not known may have come
-// since: discovery is asked again.
-func (c *cluster) resource(kind schema.GroupVersionKind, namespace string) (dynamic.ResourceInterface, error) {
+// mappingOf finds a kind in what the API server serves, as it was when it was
+// last asked.
+func (c *cluster) mappingOf(kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
 	if err := c.connect(); err != nil {
 		return nil, err
 	}
 	c.mapping.Lock()
 	defer c.mapping.Unlock()
-	mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	return c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+}
+
+// rediscover forgets what the API server serves: kinds have come or gone.
+func (c *cluster) rediscover() {
+	if c.connect() != nil {
+		return // there is nothing to forget
+	}
+	c.mapping.Lock()
+	defer c.mapping.Unlock()
+	c.mapper.Reset()
+}
+
+// exists says whether the cluster answers and serves a kind.
+func (c *cluster) exists(ctx context.Context, kind schema.GroupVersionKind) bool {
+	if c.reachable(ctx) != nil {
+		return false
+	}
+	_, err := c.mappingOf(kind)
+	return err == nil
+}
+
+// resource gives the client of a kind. A kind that is not known may have come
+// since: discovery is asked again.
+func (c *cluster) resource(kind schema.GroupVersionKind, namespace string) (dynamic.ResourceInterface, error) {
+	mapping, err := c.mappingOf(kind)
 	if meta.IsNoMatchError(err) {
-		c.mapper.Reset()
-		mapping, err = c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		c.rediscover()
+		mapping, err = c.mappingOf(kind)
 	}
 	if err != nil {
 		return nil, c.explain(err)
 	}
-	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-		if namespace == "" {
-			namespace = metav1.NamespaceDefault
-		}
-		return c.client.Resource(mapping.Resource).Namespace(namespace), nil
+	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+		return c.client.Resource(mapping.Resource), nil
 	}
-	return c.client.Resource(mapping.Resource), nil
+	if namespace == "" {
+		namespace = c.defaultNamespace()
+	}
+	return c.client.Resource(mapping.Resource).Namespace(namespace), nil
 }
 
 // explain makes one line of a cluster that does not answer.
@@ -169,49 +247,6 @@ func (c *cluster) explain(err error) error {
 	return fmt.Errorf("the cluster cannot be reached (kubeconfig %s): %w; check that it runs and that the kubeconfig is its own", name, err)
 }
 
-// createRetries is how often a create is tried when its namespace or its kind
-// is missing: both may be on their way.
-const createRetries = 5
-
-// apply creates or updates an object and gives the live one.
-func (c *cluster) apply(ctx context.Context, object *unstructured.Unstructured, create bool) (*unstructured.Unstructured, error) {
-	for attempt := 1; ; attempt++ {
-		live, err := c.applyOnce(ctx, object, create)
-		if err == nil {
-			return live, nil
-		}
-		if !create || attempt > createRetries || !(apierrors.IsNotFound(err) || meta.IsNoMatchError(err)) {
-			return nil, c.explain(err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(time.Duration(attempt) * time.Second):
-		}
-	}
-}
-
-func (c *cluster) applyOnce(ctx context.Context, object *unstructured.Unstructured, create bool) (*unstructured.Unstructured, error) {
-	client, err := c.resource(object.GroupVersionKind(), object.GetNamespace())
-	if err != nil {
-		return nil, err
-	}
-	if create && !c.upsert {
-		return client.Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
-	}
-	if !create {
-		// An object that is gone is an error: a refresh takes it out of the state.
-		if _, err := client.Get(ctx, object.GetName(), metav1.GetOptions{}); err != nil {
-			return nil, err
-		}
-	}
-	data, err := json.Marshal(object)
-	if err != nil {
-		return nil, err
-	}
-	return client.Patch(ctx, object.GetName(), types.ApplyPatchType, data, metav1.PatchOptions{FieldManager: fieldManager})
-}
-
 func (c *cluster) get(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (*unstructured.Unstructured, error) {
 	client, err := c.resource(kind, namespace)
 	if err != nil {
@@ -223,48 +258,3 @@ func (c *cluster) get(ctx context.Context, kind schema.GroupVersionKind, namespa
 
 // gone says whether an error means that an object, or its kind, is not there.
 func gone(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
-
-// remove deletes an object with what it owns, and waits until it is gone.
-func (c *cluster) remove(ctx context.Context, kind schema.GroupVersionKind, namespace, name string, within time.Duration) error {
-	client, err := c.resource(kind, namespace)
-	if gone(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	foreground := metav1.DeletePropagationForeground
-	err = client.Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &foreground})
-	if err != nil {
-		if gone(err) {
-			return nil
-		}
-		return c.explain(err)
-	}
-	deadline := time.Now().Add(within)
-	for {
-		live, err := client.Get(ctx, name, metav1.GetOptions{})
-		if gone(err) {
-			return nil
-		}
-		if err != nil {
-			return c.explain(err)
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s %s is not gone after %s; its finalizers are %v", kind.Kind, name, within, live.GetFinalizers())
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
-}
-
-// timeout is a request's, in seconds, or ten minutes.
-func timeout(seconds float64) time.Duration {
-	if seconds <= 0 {
-		return 10 * time.Minute
-	}
-	return time.Duration(seconds * float64(time.Second))
-}

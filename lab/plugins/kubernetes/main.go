@@ -9,5 +9,5 @@ import (
 )
 
 func main() {
-	provider.Serve("kubernetes", &kubernetes{})
+	provider.Serve("kubernetes", newKubernetes())
 }

@@ -124,41 +124,9 @@ func TestImportLeavesOutWhatTheServerSets(t *testing.T) {
 	}
 }
 
-func TestWaits(t *testing.T) {
-	job := func(condition string) map[string]any {
-		return map[string]any{
-			"metadata": map[string]any{"name": "bootstrap"},
-			"status": map[string]any{"conditions": []any{map[string]any{
-				"type": condition, "status": "True", "reason": "BackoffLimitExceeded", "message": "too often",
-			}}},
-		}
-	}
-	if missing, err := jobComplete(job("Complete")); missing != "" || err != nil {
-		t.Errorf("a complete Job is waited for: %q %v", missing, err)
-	}
-	if _, err := jobComplete(job("Failed")); err == nil || !strings.Contains(err.Error(), "BackoffLimitExceeded") {
-		t.Errorf("a failed Job: %v", err)
-	}
-	if missing, _ := jobComplete(map[string]any{}); missing == "" {
-		t.Error("a Job without a status is taken for complete")
-	}
-	deployment := func(available int64) map[string]any {
-		return map[string]any{
-			"spec":   map[string]any{"replicas": int64(2)},
-			"status": map[string]any{"updatedReplicas": int64(2), "availableReplicas": available},
-		}
-	}
-	if missing, _ := deploymentReady(deployment(1)); missing == "" {
-		t.Error("a Deployment with one of two replicas is ready")
-	}
-	if missing, err := deploymentReady(deployment(2)); missing != "" || err != nil {
-		t.Errorf("a Deployment with all replicas is waited for: %q %v", missing, err)
-	}
-}
-
 func TestKubeconfigTextIsInNoMessage(t *testing.T) {
 	for _, text := range []string{`{"users":[{"user":{"token":"s3cret"}}]}`, "users:\n- user: {token: s3cret}\n"} {
-		c := newCluster(text, "", true)
+		c := newCluster(provider.Values{"kubeconfig": text}, usualPace)
 		err := c.connect()
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("connecting with an empty kubeconfig: %v", err)
@@ -167,7 +135,7 @@ func TestKubeconfigTextIsInNoMessage(t *testing.T) {
 			t.Errorf("removing the kubeconfig's file: %v", err)
 		}
 	}
-	err := newCluster("no/such/file", "", true).connect()
+	err := newCluster(provider.Values{"kubeconfig": "no/such/file"}, usualPace).connect()
 	if err == nil || !strings.Contains(err.Error(), "there is no kubeconfig no/such/file") {
 		t.Errorf("a missing kubeconfig: %v", err)
 	}

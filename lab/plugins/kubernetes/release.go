@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/cli"
-	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 
 	"platform/lab/plugins/provider"
@@ -26,46 +23,58 @@ var releaseInputs = map[resource.PropertyKey]bool{
 	"skipCrds": true, "createNamespace": true,
 }
 
-// checkRelease loads the chart: one that cannot be had is seen in a preview.
+// checkRelease fills defaults in and loads the chart: one that cannot be had is
+// seen in a preview.
 func (k *kubernetes) checkRelease(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	in := req.News.Copy()
 	delete(in, "resourceNames")
-	response := plugin.CheckResponse{}
-	for key := range in {
-		// The SDK marks some of its own with the empty type of a field.
-		if !releaseInputs[key] && key != "compat" {
-			response.Failures = append(response.Failures, plugin.CheckFailure{
-				Property: key, Reason: "the lab's plugin kubernetes does not know this property of a Release",
-			})
-		}
-	}
-	delete(in, "compat")
-	if options := in["repositoryOpts"]; options.IsObject() {
-		for key := range options.ObjectValue() {
-			if key != "repo" {
-				response.Failures = append(response.Failures, plugin.CheckFailure{
-					Property: "repositoryOpts", Reason: "the lab's plugin kubernetes does not know " + string(key) + " of a repository",
-				})
-			}
-		}
+	delete(in, "compat") // the SDK marks some fields of its own with it
+	response := plugin.CheckResponse{Failures: unknownReleaseInputs(in)}
+	if namespace := in["namespace"]; !in.HasValue("namespace") || namespace.IsString() && namespace.StringValue() == "" {
+		in["namespace"] = resource.NewProperty(k.defaultNamespace())
 	}
 	plain := provider.Plain(in)
 	if !plain.Has("name") {
 		return response, errors.New("a Release must have a name")
 	}
-	if !provider.HoldsUnknown(plain["chart"]) && !provider.HoldsUnknown(plain["version"]) {
-		loaded, err := k.charts.load(plain)
-		if err != nil {
-			response.Failures = append(response.Failures, plugin.CheckFailure{Property: "chart", Reason: err.Error()})
-		} else {
-			in["version"] = resource.NewProperty(loaded.Metadata.Version)
-		}
-	}
-	if !in.HasValue("timeout") {
-		in["timeout"] = resource.NewProperty(300.0)
+	if !plain.Bool("skipAwait") && !in.HasValue("timeout") {
+		in["timeout"] = resource.NewProperty(defaultReleaseTimeout.Seconds())
 	}
 	response.Properties = in
+	if provider.HoldsUnknown(plain["chart"]) || provider.HoldsUnknown(plain["version"]) {
+		return response, nil
+	}
+	loaded, err := k.charts.load(plain)
+	if err != nil {
+		response.Failures = append(response.Failures, plugin.CheckFailure{Property: "chart", Reason: err.Error()})
+		return response, nil
+	}
+	in["version"] = resource.NewProperty(loaded.Metadata.Version)
+	if !provider.HoldsUnknown(map[string]any(plain)) {
+		k.charts.add(loaded, plain, valuesOf(in))
+	}
 	return response, nil
+}
+
+// unknownReleaseInputs refuses what the plugin would not heed.
+func unknownReleaseInputs(in resource.PropertyMap) []plugin.CheckFailure {
+	var failures []plugin.CheckFailure
+	refuse := func(property resource.PropertyKey, reason string) {
+		failures = append(failures, plugin.CheckFailure{Property: property, Reason: "the lab's plugin kubernetes does not know " + reason})
+	}
+	for _, key := range in.StableKeys() {
+		if !releaseInputs[key] {
+			refuse(key, "this property of a Release")
+		}
+	}
+	if options := in["repositoryOpts"]; options.IsObject() {
+		for key := range options.ObjectValue() {
+			if key != "repo" {
+				refuse("repositoryOpts", string(key)+" of a repository")
+			}
+		}
+	}
+	return failures
 }
 
 // helm is Helm's configuration for a namespace of the cluster.
@@ -87,16 +96,14 @@ func (k *kubernetes) helm(namespace string) (*action.Configuration, error) {
 	return config, nil
 }
 
-func helmTimeout(in provider.Values) time.Duration {
-	return time.Duration(in.Int("timeout")) * time.Second
-}
+// defaultReleaseTimeout is Helm's own.
+const defaultReleaseTimeout = 5 * time.Minute
 
-func valuesOf(in provider.Values) map[string]any {
-	values, _ := whole(in["values"]).(map[string]any)
-	if values == nil {
-		values = map[string]any{}
+func helmTimeout(in provider.Values) time.Duration {
+	if in.Int("timeout") == 0 {
+		return defaultReleaseTimeout
 	}
-	return values
+	return time.Duration(in.Int("timeout")) * time.Second
 }
 
 func (k *kubernetes) createRelease(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
@@ -111,20 +118,27 @@ func (k *kubernetes) createRelease(ctx context.Context, req plugin.CreateRequest
 	}
 	install := action.NewInstall(config)
 	install.ReleaseName, install.Namespace = in.String("name"), in.String("namespace")
-	install.Wait, install.WaitForJobs = !in.Bool("skipAwait"), in.Bool("waitForJobs")
+	install.Wait, install.WaitForJobs = !in.Bool("skipAwait"), !in.Bool("skipAwait") && in.Bool("waitForJobs")
 	install.Timeout, install.Atomic = helmTimeout(in), in.Bool("atomic")
 	install.SkipCRDs, install.CreateNamespace = in.Bool("skipCrds"), in.Bool("createNamespace")
-	made, err := install.RunWithContext(ctx, loaded, valuesOf(in))
+	made, err := install.RunWithContext(ctx, loaded, valuesOf(req.Properties))
 	id := resource.ID(in.String("namespace") + "/" + in.String("name"))
+	k.rediscover() // charts bring kinds
 	if err != nil {
 		err = fmt.Errorf("installing release %s: %w", id, err)
-		if made == nil || made.Info == nil || made.Info.Status != release.StatusFailed {
+		if made == nil {
 			return plugin.CreateResponse{}, err
 		}
-		// It is recorded in the cluster: the next run upgrades it.
-		return plugin.CreateResponse{}, provider.Partial(string(id), releaseState(req.Properties, made), req.Properties, err)
+		if _, lost := action.NewGet(config).Run(in.String("name")); lost != nil {
+			return plugin.CreateResponse{}, err
+		}
 	}
-	return plugin.CreateResponse{ID: id, Properties: releaseState(req.Properties, made)}, nil
+	state, broken := releaseState(req.Properties, made)
+	if err := errors.Join(err, broken); err != nil {
+		// It is recorded in the cluster: the next run upgrades it.
+		return plugin.CreateResponse{}, provider.Partial(string(id), state, req.Properties, err)
+	}
+	return plugin.CreateResponse{ID: id, Properties: state}, nil
 }
 
 func (k *kubernetes) updateRelease(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
@@ -139,18 +153,22 @@ func (k *kubernetes) updateRelease(ctx context.Context, req plugin.UpdateRequest
 	}
 	upgrade := action.NewUpgrade(config)
 	upgrade.Namespace = in.String("namespace")
-	upgrade.Wait, upgrade.WaitForJobs = !in.Bool("skipAwait"), in.Bool("waitForJobs")
+	upgrade.Wait, upgrade.WaitForJobs = !in.Bool("skipAwait"), !in.Bool("skipAwait") && in.Bool("waitForJobs")
 	upgrade.Timeout, upgrade.Atomic = helmTimeout(in), in.Bool("atomic")
 	upgrade.CleanupOnFail, upgrade.MaxHistory = in.Bool("cleanupOnFail"), in.Int("maxHistory")
-	made, err := upgrade.RunWithContext(ctx, in.String("name"), loaded, valuesOf(in))
+	made, err := upgrade.RunWithContext(ctx, in.String("name"), loaded, valuesOf(req.NewInputs))
+	k.rediscover()
 	if err != nil {
 		err = fmt.Errorf("upgrading release %s: %w", req.ID, err)
-		if made == nil {
+		if made == nil || errors.Is(err, driver.ErrNoDeployedReleases) {
 			return plugin.UpdateResponse{}, err
 		}
-		return plugin.UpdateResponse{}, provider.Partial(string(req.ID), releaseState(req.NewInputs, made), req.NewInputs, err)
 	}
-	return plugin.UpdateResponse{Properties: releaseState(req.NewInputs, made)}, nil
+	state, broken := releaseState(req.NewInputs, made)
+	if err := errors.Join(err, broken); err != nil {
+		return plugin.UpdateResponse{}, provider.Partial(string(req.ID), state, req.NewInputs, err)
+	}
+	return plugin.UpdateResponse{Properties: state}, nil
 }
 
 func (k *kubernetes) deleteRelease(_ context.Context, req plugin.DeleteRequest) error {
@@ -164,7 +182,7 @@ func (k *kubernetes) deleteRelease(_ context.Context, req plugin.DeleteRequest) 
 		return err
 	}
 	uninstall := action.NewUninstall(config)
-	uninstall.Wait, uninstall.Timeout = !in.Bool("skipAwait"), helmTimeout(in)
+	uninstall.Wait, uninstall.Timeout = in.Bool("atomic") || !in.Bool("skipAwait"), helmTimeout(in)
 	if _, err := uninstall.Run(name); err != nil {
 		return fmt.Errorf("uninstalling release %s: %w", req.ID, err)
 	}
@@ -188,40 +206,13 @@ func (k *kubernetes) readRelease(_ context.Context, req plugin.ReadRequest) (plu
 	if len(inputs) == 0 {
 		inputs = resource.PropertyMap{
 			"name": resource.NewProperty(name), "namespace": resource.NewProperty(namespace),
-			"chart": resource.NewProperty(live.Chart.Metadata.Name), "values": resource.NewProperty(resource.NewPropertyMapFromMap(live.Config)),
+			"chart": resource.NewProperty(live.Chart.Metadata.Name), "timeout": resource.NewProperty(defaultReleaseTimeout.Seconds()),
 		}
 	}
 	inputs["version"] = resource.NewProperty(live.Chart.Metadata.Version)
-	if !sameJSON(valuesOf(provider.Plain(req.Inputs)), live.Config) {
+	if !sameJSON(valuesOf(inputs), live.Config) {
 		inputs["values"] = resource.NewProperty(resource.NewPropertyMapFromMap(live.Config))
-		if req.Inputs["values"].ContainsSecrets() {
-			inputs["values"] = resource.MakeSecret(inputs["values"])
-		}
 	}
-	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: releaseState(inputs, live)}}, nil
-}
-
-func sameJSON(a, b any) bool {
-	normal := func(v any) any {
-		data, err := json.Marshal(v)
-		if err != nil {
-			return nil
-		}
-		var out any
-		if json.Unmarshal(data, &out) != nil {
-			return nil
-		}
-		return out
-	}
-	x, y := normal(a), normal(b)
-	return reflect.DeepEqual(x, y) || isNothing(x) && isNothing(y)
-}
-
-func releaseState(inputs resource.PropertyMap, r *release.Release) resource.PropertyMap {
-	state := inputs.Copy()
-	state["status"] = resource.NewProperty(resource.NewPropertyMapFromMap(map[string]any{
-		"name": r.Name, "namespace": r.Namespace, "chart": r.Chart.Metadata.Name, "version": r.Chart.Metadata.Version,
-		"appVersion": r.Chart.Metadata.AppVersion, "revision": float64(r.Version), "status": r.Info.Status.String(),
-	}))
-	return state
+	state, err := releaseState(inputs, live)
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: state}}, err
 }

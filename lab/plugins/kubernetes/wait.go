@@ -2,130 +2,128 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-
-	"platform/lab/plugins/provider"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// errFailed ends a wait that cannot end well.
-var errFailed = errors.New("it failed")
+// check says what a live object still lacks, "" when it is ready; an error says
+// that it never will be.
+type check func(ctx context.Context, live *unstructured.Unstructured) (missing string, err error)
 
-// waited waits until an object is ready, and gives its id. One that does not
-// become ready is in the state all the same, and the next run waits again.
-func (k *kubernetes) waited(ctx context.Context, live *unstructured.Unstructured, inputs resource.PropertyMap, seconds float64,
-) (resource.ID, error) {
-	id := idOf(live)
-	ready, known := waits[live.GroupVersionKind().GroupKind().String()]
-	if !known || live.GetAnnotations()["pulumi.com/skipAwait"] == "true" {
-		return id, nil
+// rule says how a kind is waited for, as the real plugin does
+// (provider/pkg/await/awaiters.go of github.com/pulumi/pulumi-kubernetes).
+type rule struct {
+	// check of the object; check of a Service looks at other objects as well, and
+	// must hold for a while when one is made or changed.
+	check func(c *cluster, settle time.Duration) check
+	// limit is the longest wait, whatever the program says; 0 for none.
+	limit time.Duration
+	// onRead: a refresh warns of an object that is not ready.
+	onRead bool
+}
+
+// rules by kind. What is not in the table is ready once it is there.
+var rules = map[schema.GroupKind]rule{
+	{Group: "apps", Kind: "Deployment"}:  {check: alone(deploymentReady), onRead: true},
+	{Group: "apps", Kind: "StatefulSet"}: {check: alone(statefulSetReady), onRead: true},
+	{Group: "batch", Kind: "Job"}:        {check: alone(jobComplete), onRead: true},
+	{Kind: "ResourceQuota"}:              {check: alone(quotaCounted)},
+	{Kind: "Secret"}:                     {check: alone(tokenIssued), limit: 5 * time.Second},
+	{Kind: "Service"}:                    {check: (*cluster).serviceReady, onRead: true},
+}
+
+// unwaited are the kinds that the real plugin waits for and the lab's does not
+// know how to.
+var unwaited = map[schema.GroupKind]bool{
+	{Kind: "PersistentVolume"}:                    true,
+	{Kind: "PersistentVolumeClaim"}:               true,
+	{Kind: "Pod"}:                                 true,
+	{Kind: "ReplicationController"}:               true,
+	{Group: "apps", Kind: "DaemonSet"}:            true,
+	{Group: "networking.k8s.io", Kind: "Ingress"}: true,
+}
+
+// alone is the check of a kind that is told by the object itself.
+func alone(ready func(object map[string]any) (string, error)) func(*cluster, time.Duration) check {
+	return func(*cluster, time.Duration) check {
+		return func(_ context.Context, live *unstructured.Unstructured) (string, error) { return ready(live.Object) }
 	}
-	deadline := time.Now().Add(timeout(seconds))
+}
+
+// awaited is the check of an object that was made or changed, and how long it may
+// take; no check where it is not waited for.
+func (c *cluster) awaited(live *unstructured.Unstructured, within time.Duration) (check, time.Duration, error) {
+	annotations := live.GetAnnotations()
+	if annotations[skipAwait] == "true" {
+		return nil, 0, nil
+	}
+	if expressions := annotations[waitFor]; expressions != "" {
+		check, err := parseWaitFor(expressions)
+		return check, within, err
+	}
+	rule, known := rules[live.GroupVersionKind().GroupKind()]
+	if !known {
+		return nil, 0, nil
+	}
+	if rule.limit > 0 {
+		within = rule.limit
+	}
+	return rule.check(c, c.pace.settle), within, nil
+}
+
+// wait waits until an object is ready, and gives it as it is then, or as it was
+// seen last.
+func (c *cluster) wait(ctx context.Context, live *unstructured.Unstructured, within time.Duration) (*unstructured.Unstructured, error) {
+	ready, within, err := c.awaited(live, within)
+	if ready == nil || err != nil {
+		return live, err
+	}
+	title := fmt.Sprintf("%s %s", live.GetKind(), idOf(live))
+	waiting, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	for {
-		why, err := ready(live.Object)
-		if err == nil && why == "" {
-			return id, nil
-		}
-		if err == nil && time.Now().After(deadline) {
-			err = fmt.Errorf("%s %s is not ready after %s: %s", live.GetKind(), id, timeout(seconds), why)
-		}
+		missing, err := ready(waiting, live)
 		if err != nil {
-			return id, provider.Partial(string(id), stateOf(live, inputs), inputs, err)
+			return live, fmt.Errorf("%s: %w", title, err)
+		}
+		if missing == "" {
+			return live, nil
 		}
 		select {
-		case <-ctx.Done():
-			return id, provider.Partial(string(id), stateOf(live, inputs), inputs, ctx.Err())
-		case <-time.After(500 * time.Millisecond):
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return live, fmt.Errorf("interrupted before %s was ready: %s: %w", title, missing, ctx.Err())
+			}
+			return live, fmt.Errorf("%s is not ready after %s: %s", title, within, missing)
+		case <-time.After(c.pace.look):
 		}
-		now, err := k.get(ctx, live.GroupVersionKind(), live.GetNamespace(), live.GetName())
-		if err != nil {
-			return id, provider.Partial(string(id), stateOf(live, inputs), inputs, err)
+		now, err := c.get(waiting, live.GroupVersionKind(), live.GetNamespace(), live.GetName())
+		switch {
+		case err == nil:
+			live = now
+		case gone(err):
+			return live, fmt.Errorf("%s was deleted while it was waited for: %w", title, err)
 		}
-		live = now
+		// Any other error passes or lasts until the timeout: the object stands.
 	}
 }
 
-// waits say of the kinds that take time what is still missing; an error ends
-// the wait.
-var waits = map[string]func(object map[string]any) (missing string, err error){
-	"Deployment.apps":  deploymentReady,
-	"StatefulSet.apps": statefulSetReady,
-	"Job.batch":        jobComplete,
-	"ResourceQuota":    quotaCounted,
-}
-
-func into[T any](object map[string]any) (T, error) {
-	var typed T
-	err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &typed)
-	return typed, err
-}
-
-func deploymentReady(object map[string]any) (string, error) {
-	d, err := into[appsv1.Deployment](object)
+// healthy says what is wrong with an object that a refresh finds.
+func (c *cluster) healthy(ctx context.Context, live *unstructured.Unstructured) error {
+	rule := rules[live.GroupVersionKind().GroupKind()]
+	if !rule.onRead {
+		return nil
+	}
+	title := fmt.Sprintf("%s %s", live.GetKind(), idOf(live))
+	missing, err := rule.check(c, 0)(ctx, live)
 	if err != nil {
-		return "", err
+		return fmt.Errorf("%s: %w", title, err)
 	}
-	want := int32(1)
-	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
+	if missing != "" {
+		return fmt.Errorf("%s is not ready: %s", title, missing)
 	}
-	if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedReplicas < want || d.Status.AvailableReplicas < want {
-		return fmt.Sprintf("%d of %d replicas are available", d.Status.AvailableReplicas, want), nil
-	}
-	return "", nil
-}
-
-func statefulSetReady(object map[string]any) (string, error) {
-	s, err := into[appsv1.StatefulSet](object)
-	if err != nil {
-		return "", err
-	}
-	want := int32(1)
-	if s.Spec.Replicas != nil {
-		want = *s.Spec.Replicas
-	}
-	if s.Status.ObservedGeneration < s.Generation || s.Status.ReadyReplicas < want || s.Status.CurrentRevision != s.Status.UpdateRevision {
-		return fmt.Sprintf("%d of %d replicas are ready", s.Status.ReadyReplicas, want), nil
-	}
-	return "", nil
-}
-
-func jobComplete(object map[string]any) (string, error) {
-	j, err := into[batchv1.Job](object)
-	if err != nil {
-		return "", err
-	}
-	for _, c := range j.Status.Conditions {
-		if c.Status != corev1.ConditionTrue {
-			continue
-		}
-		switch c.Type {
-		case batchv1.JobComplete:
-			return "", nil
-		case batchv1.JobFailed:
-			return "", fmt.Errorf("job %s: %w: %s: %s; see the logs of its pods", j.Name, errFailed, c.Reason, c.Message)
-		}
-	}
-	return fmt.Sprintf("%d pods are active, %d failed", j.Status.Active, j.Status.Failed), nil
-}
-
-func quotaCounted(object map[string]any) (string, error) {
-	q, err := into[corev1.ResourceQuota](object)
-	if err != nil {
-		return "", err
-	}
-	for name, hard := range q.Spec.Hard {
-		if counted, ok := q.Status.Hard[name]; !ok || counted.Cmp(hard) != 0 {
-			return "the quota is not counted yet", nil
-		}
-	}
-	return "", nil
+	return nil
 }

@@ -67,11 +67,15 @@ func (c *client) mount() provider.Resource {
 	}
 }
 
-// authBackend is a way to log in; its id is its path.
+// authBackend is a way to log in; its id is its path. As in the real plugin, its
+// tuning is written and never read.
 func (c *client) authBackend() provider.Resource {
 	return provider.Resource{
 		Inputs: map[string]provider.Input{
 			"path": {Replaces: true}, "type": {Required: true, Replaces: true}, "description": {},
+			// The real plugin updates a backend without it at every run
+			// (https://github.com/pulumi/pulumi-vault/issues/744).
+			"tune": {Required: true},
 		},
 		Create: func(ctx context.Context, in provider.Values) (string, provider.Values, error) {
 			v, err := c.vault(ctx)
@@ -88,6 +92,9 @@ func (c *client) authBackend() provider.Resource {
 			if err != nil {
 				return "", nil, fmt.Errorf("enabling auth %s: %w", path, err)
 			}
+			if err := tuneAuth(ctx, v, path, in); err != nil {
+				return path, in, err
+			}
 			state, err := c.readMount(ctx, "sys/mounts/auth/", path)
 			return path, state, err
 		},
@@ -99,15 +106,31 @@ func (c *client) authBackend() provider.Resource {
 			if err != nil {
 				return nil, err
 			}
-			description := in.String("description")
-			err = v.Sys().TuneMountAllowNilWithContext(ctx, "auth/"+id, api.TuneMountConfigInput{Description: &description})
-			if err != nil {
-				return nil, fmt.Errorf("tuning auth %s: %w", id, err)
+			if err := tuneAuth(ctx, v, id, in); err != nil {
+				return nil, err
 			}
 			return c.readMount(ctx, "sys/mounts/auth/", id)
 		},
 		Delete: func(ctx context.Context, id string, _ provider.Values) error { return c.remove(ctx, "sys/auth/"+id) },
 	}
+}
+
+// tuneAuth writes what of a way to log in can be changed.
+func tuneAuth(ctx context.Context, v *api.Client, path string, in provider.Values) error {
+	description := in.String("description")
+	config := api.TuneMountConfigInput{Description: &description}
+	tune, _ := in["tune"].(map[string]any)
+	for key, value := range tune {
+		text, ok := value.(string)
+		if key != "maxLeaseTtl" || !ok {
+			return fmt.Errorf("tuning auth %s: the lab knows no %s %v", path, key, value)
+		}
+		config.MaxLeaseTTL = &text
+	}
+	if err := v.Sys().TuneMountAllowNilWithContext(ctx, "auth/"+path, config); err != nil {
+		return fmt.Errorf("tuning auth %s: %w", path, err)
+	}
+	return nil
 }
 
 // readMount reads an engine or a way to log in.

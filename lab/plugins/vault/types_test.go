@@ -78,13 +78,33 @@ func TestMissingPolicyIsWrittenAgain(t *testing.T) {
 
 func TestAuthBackendTakesItsTypeForAPath(t *testing.T) {
 	e, script := loggedIn(t)
+	in := provider.Values{"type": "kubernetes", "tune": map[string]any{"maxLeaseTtl": "1h"}}
+	read := exchange{Request: "GET /v1/sys/mounts/auth/kubernetes", Answer: `{"data": {"type": "kubernetes", "accessor": "a1", "description": ""}}`}
 	script.Expect(
 		exchange{Request: "POST /v1/sys/auth/kubernetes", Status: http.StatusNoContent},
-		exchange{Request: "GET /v1/sys/mounts/auth/kubernetes", Answer: `{"data": {"type": "kubernetes", "accessor": "a1", "description": ""}}`},
+		exchange{Request: "POST /v1/sys/mounts/auth/kubernetes/tune", Body: `{"description": "", "max_lease_ttl": "1h"}`, Status: http.StatusNoContent},
+		read,
 	)
-	r := e.MustCreate(authToken, provider.Values{"type": "kubernetes"})
+	r := e.MustCreate(authToken, in)
 	if r.ID != "kubernetes" || r.Output("path") != "kubernetes" || r.Output("accessor") != "a1" {
 		t.Errorf("id %q, outputs %v", r.ID, r.Outputs)
+	}
+	script.Expect(read)
+	if got, err := e.Refresh(r); err != nil || got != "same" {
+		t.Errorf("refresh of what is as it was: %s, %v", got, err)
+	}
+	longer := in.With(provider.Values{"tune": map[string]any{"maxLeaseTtl": "2h"}})
+	if got := e.Diff(r, longer); got != "update tune" {
+		t.Errorf("a longer time: %s", got)
+	}
+	script.Expect(exchange{
+		Request: "POST /v1/sys/mounts/auth/kubernetes/tune", Body: `{"description": "", "max_lease_ttl": "2h"}`, Status: http.StatusNoContent,
+	}, read)
+	if err := e.Update(r, longer); err != nil {
+		t.Error(err)
+	}
+	if _, err := e.Create(authToken, provider.Values{"type": "kubernetes"}); err == nil || !strings.Contains(err.Error(), "tune") {
+		t.Errorf("a backend that the real plugin updates at every run: %v", err)
 	}
 	script.Expect(exchange{Request: "GET /v1/sys/mounts/auth/kubernetes", Status: 400, Answer: `{"errors": ["No auth engine at kubernetes/"]}`})
 	if got, err := e.Refresh(r); err != nil || got != "gone" {
