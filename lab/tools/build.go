@@ -9,7 +9,9 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -149,16 +151,39 @@ func (t Tool) build(ctx context.Context, modules, folder string) error {
 		flags = append(flags, "-modfile="+gomod)
 	}
 	out := filepath.Join(temp, "bin")
-	for _, name := range slices.Sorted(maps.Keys(t.Programs)) {
-		args := slices.Concat([]string{"build"}, flags, []string{"-o", filepath.Join(out, name), t.Programs[name]})
-		if err := run(ctx, module, args...); err != nil {
-			return fmt.Errorf("building %s %s: %w", name, t.Version, err)
-		}
+	if err := buildPrograms(ctx, module, out, t.Programs, flags); err != nil {
+		return fmt.Errorf("building %s %s: %w", t.Name, t.Version, err)
 	}
 	if err := os.RemoveAll(folder); err != nil {
 		return err
 	}
 	return os.Rename(out, folder)
+}
+
+// buildPrograms builds programs of one module, given by name the package of each.
+// All at once: one is linked while others are compiled.
+func buildPrograms(ctx context.Context, module, out string, programs map[string]string, flags []string) error {
+	args := slices.Concat([]string{"build"}, flags, []string{"-o", out + string(filepath.Separator)}, slices.Sorted(maps.Values(programs)))
+	if err := run(ctx, module, args...); err != nil {
+		return err
+	}
+	for name, pkg := range programs {
+		if err := os.Rename(filepath.Join(out, binaryName(pkg)), filepath.Join(out, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
+
+// binaryName is how go names the program that it builds from a package
+// (https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies).
+func binaryName(pkg string) string {
+	if name := path.Base(pkg); !majorVersion.MatchString(name) {
+		return name
+	}
+	return path.Base(path.Dir(pkg))
 }
 
 // patched writes a go.mod that takes the upstream modules from copies in which
@@ -179,7 +204,7 @@ func (t Tool) patched(ctx context.Context, module, temp string) (string, error) 
 	for upstream, own := range t.Patches {
 		name, file := upstream[0], upstream[1]
 		if copies[name] == "" {
-			copies[name] = filepath.Join(temp, "src", filepath.FromSlash(name))
+			copies[name] = filepath.Join(temp, strings.ReplaceAll(name, "/", "-"))
 			if err := copyModule(ctx, module, name, copies[name]); err != nil {
 				return "", err
 			}
@@ -187,16 +212,26 @@ func (t Tool) patched(ctx context.Context, module, temp string) (string, error) 
 				return "", err
 			}
 		}
-		data, err := os.ReadFile(filepath.Join(module, own))
-		if err != nil {
-			return "", err
+		if own != "" {
+			own = filepath.Join(module, own)
 		}
-		file = filepath.Join(copies[name], filepath.FromSlash(file))
-		if err := errors.Join(os.Remove(file), os.WriteFile(file, data, 0o600)); err != nil {
-			return "", err
+		if err := replaceFile(filepath.Join(copies[name], filepath.FromSlash(file)), own); err != nil {
+			return "", fmt.Errorf("patching %s: %w", name, err)
 		}
 	}
 	return gomod, nil
+}
+
+// replaceFile replaces an upstream file by an own one, or by none.
+func replaceFile(upstream, own string) error {
+	if err := os.Remove(upstream); err != nil || own == "" {
+		return err
+	}
+	data, err := os.ReadFile(own)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(upstream, data, 0o600)
 }
 
 // copyModule copies an upstream module, as the go.mod in the folder pins it.

@@ -203,6 +203,32 @@ func TestBuildTakesFromPath(t *testing.T) {
 	}
 }
 
+// Programs of one tool are built together, each under its own name.
+func TestBuildManyPrograms(t *testing.T) {
+	modules := newModules(t)
+	for _, pkg := range []string{"cmd/one", "cmd/two/v2"} {
+		source := strings.Replace(helloSource, "\"hello\"", "\""+pkg+"\"", 1)
+		write(t, filepath.Join(modules, "hello", filepath.FromSlash(pkg), "main.go"), source)
+	}
+	many := hello
+	many.Programs = map[string]string{
+		"hello": "example.com/hello", "first": "example.com/hello/cmd/one", "second": "example.com/hello/cmd/two/v2",
+	}
+	if err := Build(t.Context(), t.Output(), modules, []Tool{many}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"hello": "hello", "first": "cmd/one", "second": "cmd/two/v2"} {
+		folder, err := many.Folder(modules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), filepath.Join(folder, name)).CombinedOutput()
+		if err != nil || string(out) != want+" v1.2.3\n" {
+			t.Errorf("%s says %q (%v), want %q", name, out, err, want)
+		}
+	}
+}
+
 // What a tool is built from decides on its folder.
 func TestFolder(t *testing.T) {
 	modules := newModules(t)

@@ -6,10 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,6 +25,9 @@ var Plugins = map[string]string{
 	"pulumi-resource-tls":        "./plugins/tls",
 	"gitlab-rails":               "./gitlab/rails",
 }
+
+// pluginSources are the folders, below the lab's, of what plugins are built from.
+var pluginSources = []string{"plugins", "gitlab", "statefile"}
 
 // PluginFolder is where the lab's own plugins are kept, by what they are built
 // from. lab is the folder of the lab's module.
@@ -47,7 +48,7 @@ func PluginFolder(lab string) (string, error) {
 	if err := add(filepath.Join(lab, "go.sum")); err != nil {
 		return "", err
 	}
-	for _, root := range []string{"plugins", "gitlab"} {
+	for _, root := range pluginSources {
 		err := filepath.WalkDir(filepath.Join(lab, root), func(path string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -91,12 +92,9 @@ func BuildPlugins(ctx context.Context, w io.Writer, lab string) error {
 	defer func() { _ = os.RemoveAll(temp) }()
 	fmt.Fprintf(w, "building the lab's own plugins …")
 	start := time.Now()
-	for _, name := range slices.Sorted(maps.Keys(Plugins)) {
-		err := run(ctx, lab, "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(temp, name), Plugins[name])
-		if err != nil {
-			fmt.Fprintln(w, " failed")
-			return fmt.Errorf("building %s: %w", name, err)
-		}
+	if err := buildPrograms(ctx, lab, temp, Plugins, []string{"-trimpath", "-ldflags", "-s -w"}); err != nil {
+		fmt.Fprintln(w, " failed")
+		return fmt.Errorf("building the lab's own plugins: %w", err)
 	}
 	fmt.Fprintf(w, " %.0f s\n", time.Since(start).Seconds())
 	if err := os.Chmod(temp, 0o755); err != nil {

@@ -25,7 +25,7 @@ type Tool struct {
 	Tags      string
 	Variables map[string]string
 	// Patches replace files of upstream modules, for a build with other parts:
-	// module path and file in it, by a file in the tool's folder.
+	// module path and file in it, by a file in the tool's folder, or by none.
 	Patches map[[2]string]string
 	// Own tells the version of a binary that is on PATH already, as arguments
 	// and the text that the right version prints. Nil: PATH is not looked at.
@@ -75,19 +75,26 @@ var Servers = []Tool{
 		Name: "vault", Version: "v1.21.0",
 		Programs: map[string]string{"vault": vault},
 		// Vault's own tag for a server with few engines; the one it lacks for
-		// the platform, log-in by Kubernetes accounts, is added. The clients of
-		// clouds and of Okta, most of what Vault is built from, are left out:
-		// here the agent's log-ins, in the go.mod the modules.
+		// the platform, log-in by Kubernetes accounts, is added. Left out are the
+		// clients of clouds and databases, most of what Vault is built from: those
+		// that are modules of their own in the go.mod, the others here.
 		Tags: "minimal",
 		Patches: map[[2]string]string{
-			{vault, "helper/builtinplugins/registry_min.go"}:              "registry.go",
-			{vault, "command/agentproxyshared/auth/alicloud/alicloud.go"}: "agent/alicloud.go",
-			{vault, "command/agentproxyshared/auth/aws/aws.go"}:           "agent/aws.go",
-			{vault, "command/agentproxyshared/auth/azure/azure.go"}:       "agent/azure.go",
-			{vault, "command/agentproxyshared/auth/cf/cf.go"}:             "agent/cf.go",
-			{vault, "command/agentproxyshared/auth/gcp/gcp.go"}:           "agent/gcp.go",
-			{vault, "command/agentproxyshared/auth/kerberos/kerberos.go"}: "agent/kerberos.go",
-			{vault, "command/agentproxyshared/auth/oci/oci.go"}:           "agent/oci.go",
+			{vault, "helper/builtinplugins/registry_min.go"}:              "builtinplugins/registry.go",
+			{vault, "command/agent.go"}:                                   "command/agent.go",
+			{vault, "command/agent_generate_config.go"}:                   "",
+			{vault, "command/proxy.go"}:                                   "",
+			{vault, "internalshared/configutil/hcp_link.go"}:              "configutil/hcp_link.go",
+			{vault, "internalshared/configutil/kms.go"}:                   "configutil/kms.go",
+			{vault, "internalshared/configutil/env_var_util.go"}:          "",
+			{vault, "vault/hcp_link/link.go"}:                             "link/link.go",
+			{vault, "plugins/database/mysql/mysql.go"}:                    "mysql/mysql.go",
+			{vault, "plugins/database/mysql/connection_producer.go"}:      "",
+			{vault + "/sdk", "database/helper/connutil/sql.go"}:           "connutil/sql.go",
+			{vault + "/sdk", "database/helper/connutil/cloudsql.go"}:      "",
+			{vault + "/sdk", "database/helper/connutil/postgres.go"}:      "",
+			{vault + "/sdk", "database/helper/connutil/sql_stubs_oss.go"}: "",
+			{vault + "-plugin-auth-jwt", "provider_gsuite.go"}:            "jwt/gsuite.go",
 		},
 		Variables: map[string]string{vault + "/version.fullVersion": "1.21.0"},
 	},
