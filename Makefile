@@ -1,12 +1,14 @@
-# Needs Go, git and a C compiler; all else is built from Go modules.
+# Needs Go and git; all else is built from Go modules.
 
 LAB    := state/bin/lab
 IN     := $(LAB) exec --
 RUN    := --stack dev --yes --skip-preview --non-interactive --suppress-outputs
 LINT   := golangci-lint run ./...
 
-# As Pulumi builds the program, so that all share one build cache.
+# One way to build everything, also for Pulumi, so that all share one build cache.
+# Nothing here needs a C compiler.
 export GOFLAGS := -trimpath -buildvcs=false
+export CGO_ENABLED := 0
 
 .PHONY: help up preview down lab shell doctor test lint bench stack build $(LAB)
 
@@ -22,7 +24,11 @@ up: lab ## build what is missing, start the lab, deploy stack dev on it
 preview: lab ## show what make up would change
 	@$(IN) pulumi preview --stack dev --non-interactive
 
-down: lab ## destroy stack dev and its data, stop the lab
+# A mistake in the stack's file, which the first command tells, keeps nobody from
+# destroying: pulumi destroy does not run the program.
+down: build ## destroy stack dev and its data, stop the lab
+	-@$(LAB) with-tools -- go run ./cmd/stack dev
+	@$(LAB) up
 	@$(LAB) lock
 	@$(IN) go run ./cmd/recover dev
 	@$(IN) pulumi state unprotect --all --stack dev --yes
@@ -59,6 +65,6 @@ build: $(LAB) ## build the tools and plugins that are missing
 	@$(LAB) build
 
 $(LAB):
-	@for tool in go git cc; do command -v $$tool >/dev/null || { echo "$$tool is missing, please install it" >&2; exit 1; }; done
+	@for tool in go git; do command -v $$tool >/dev/null || { echo "$$tool is missing, please install it" >&2; exit 1; }; done
 	@[ -e $(LAB) ] || echo "compiling the lab's own command"
 	@go build -C lab -o ../$(LAB) ./cmd/lab

@@ -84,16 +84,12 @@ func checkGo(ctx context.Context, p *project) []finding {
 func checkPrograms(context.Context, *project) []finding {
 	var all []finding
 	var found []string
-	for _, name := range []string{"make", "git", "cc"} {
+	for _, name := range []string{"make", "git"} {
 		if file, err := exec.LookPath(name); err == nil {
 			found = append(found, file)
 			continue
 		}
-		todo := "install it, on Debian with apt-get install " + name
-		if name == "cc" {
-			todo = "install a C compiler, on Debian with apt-get install gcc libc6-dev"
-		}
-		all = append(all, finding{says: name + " is missing", todo: todo})
+		all = append(all, finding{says: name + " is missing", todo: "install it, on Debian with apt-get install " + name})
 	}
 	if len(found) > 0 {
 		all = append(all, finding{says: strings.Join(found, ", ")})
