@@ -77,8 +77,9 @@ func twoPorts(s *site.Site, a, b string) (int, int, error) {
 	return first, second, err
 }
 
-// Specs are the processes of one cluster, in the order they start in.
-func Specs(s *site.Site, programs Programs, cluster string) ([]process.Spec, error) {
+// Specs are the processes of one cluster, in the order they start in. KWOK plays
+// all pods but those that realPods, an expression of jq, is true of.
+func Specs(s *site.Site, programs Programs, cluster, realPods string) ([]process.Spec, error) {
 	p, err := newPKI(s, cluster)
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func Specs(s *site.Site, programs Programs, cluster string) ([]process.Spec, err
 		}
 	}
 	var specs []process.Spec
-	for _, make := range []func(*site.Site, pki, string, string) (process.Spec, error){apiserver, controllerManager, scheduler, kwok} {
+	for _, make := range []func(*site.Site, pki, string, string) (process.Spec, error){apiserver, controllerManager, scheduler, kwok(realPods)} {
 		spec, err := make(s, p, cluster, server)
 		if err != nil {
 			return nil, err

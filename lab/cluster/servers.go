@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"platform/lab/process"
@@ -37,6 +39,7 @@ func apiserver(s *site.Site, p pki, cluster, server string) (process.Spec, error
 			"--endpoint-reconciler-type=none", "--service-cluster-ip-range=" + serviceRange,
 			"--tls-cert-file=" + p.file("apiserver.crt"), "--tls-private-key-file=" + p.file("apiserver.key"),
 			"--client-ca-file=" + p.file("ca.crt"), "--authorization-mode=Node,RBAC", "--allow-privileged",
+			"--anonymous-auth=false",
 			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 			"--service-account-key-file=" + p.file("accounts.pub"), "--service-account-signing-key-file=" + p.file("accounts.key"),
 			"--kubelet-client-certificate=" + p.file("kubelet-client.crt"), "--kubelet-client-key=" + p.file("kubelet-client.key"),
@@ -90,31 +93,35 @@ func scheduler(s *site.Site, p pki, cluster, _ string) (process.Spec, error) {
 // stages say how KWOK plays nodes and pods.
 //
 //go:embed stages.yaml
-var stages []byte
+var stages string
 
-func kwok(s *site.Site, p pki, cluster, _ string) (process.Spec, error) {
-	own, err := port(s, cluster+"-kwok")
-	if err != nil {
-		return process.Spec{}, err
+func kwok(realPods string) func(*site.Site, pki, string, string) (process.Spec, error) {
+	return func(s *site.Site, p pki, cluster, _ string) (process.Spec, error) {
+		own, err := port(s, cluster+"-kwok")
+		if err != nil {
+			return process.Spec{}, err
+		}
+		kubelet, err := port(s, KubeletPort(cluster))
+		if err != nil {
+			return process.Spec{}, err
+		}
+		config := strings.ReplaceAll(stages, "REAL_PODS", realPods)
+		// The name tells the content, so that other stages are another command.
+		hash := sha256.Sum256([]byte(config))
+		file := p.file(fmt.Sprintf("stages-%x.yaml", hash[:4]))
+		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+			return process.Spec{}, fmt.Errorf("writing KWOK's stages: %w", err)
+		}
+		return process.Spec{
+			Path: "kwok",
+			Args: []string{
+				"--kubeconfig=" + p.file("kwok-client.yaml"), "--config=" + file, "--manage-all-nodes",
+				"--server-address=127.0.0.1:" + own, "--node-ip=127.0.0.1", "--node-port=" + kubelet,
+				// A restarted KWOK waits for the end of its own old lease.
+				"--node-lease-duration-seconds=10", "--cidr=10.0.0.1/24", "--v=WARN",
+			},
+		}, nil
 	}
-	kubelet, err := port(s, KubeletPort(cluster))
-	if err != nil {
-		return process.Spec{}, err
-	}
-	file := p.file("stages.yaml")
-	if err := os.WriteFile(file, stages, 0o600); err != nil {
-		return process.Spec{}, fmt.Errorf("writing KWOK's stages: %w", err)
-	}
-	return process.Spec{
-		Path: "kwok",
-		Args: []string{
-			"--kubeconfig=" + p.file("kwok-client.yaml"), "--config=" + file, "--manage-all-nodes",
-			"--server-address=127.0.0.1:" + own, "--node-ip=127.0.0.1", "--node-port=" + kubelet,
-			// A restarted KWOK waits for the end of its own old lease.
-			"--node-lease-duration-seconds=10", "--cidr=10.0.0.1/24", "--v=WARN",
-		},
-		Ready: nil,
-	}, nil
 }
 
 // KubeletPort names the port of the process kubelet of a cluster, where the API

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -29,6 +30,7 @@ func TestPlatform(t *testing.T) {
 		{"a tenant comes, a quota changes, the list is reordered", tenantsChange},
 		{"drift is put back", driftIsPutBack},
 		{"a bad config touches nothing", badConfig},
+		{"a tenant goes", tenantGoes},
 		{"no secret is in plain", noSecretInPlain},
 		{"destroy leaves nothing", destroyLeavesNothing},
 	} {
@@ -319,6 +321,66 @@ func badConfig(t *testing.T, p *platform) {
 	if resourcesOf(t, before) != resourcesOf(t, after) {
 		t.Error("a bad config changed the state")
 	}
+}
+
+// tenantGoes gives a tenant's data up, as the README says, and takes it out of the
+// list.
+func tenantGoes(t *testing.T, p *platform) {
+	p.edit(adsEntry, "")
+	out, err := p.tryPulumi("preview", "--non-interactive")
+	if err == nil || !strings.Contains(out, "protected") {
+		t.Fatalf("a tenant with data can be taken out of the list: %v\n%s", err, tail(out, 20))
+	}
+	p.pulumi(append([]string{"state", "unprotect", "--yes"}, p.protected("ads")...)...)
+	steps := stepsOf(t, p.pulumi("preview", "--json", "--non-interactive"))
+	for _, op := range keys(steps) {
+		if op != "delete" && op != "same" {
+			t.Errorf("taking a tenant out makes %d %s: %v", len(steps[op]), op, steps[op])
+		}
+	}
+	p.wantChanges(p.up(), changes{"deleted": len(steps["delete"])})
+
+	token := p.secret("gitlab", "platform-token", "token")
+	p.gone(token, "/groups/ads")
+	p.harbor(http.MethodGet, "/projects/ads", http.StatusNotFound)
+	login := p.vaultLogin()
+	for _, path := range []string{"sys/policies/acl/tenant-ads-dev", "secret/metadata/tenants/ads?list=true"} {
+		if got := p.vaultStatus(login, path); got != http.StatusNotFound {
+			t.Errorf("Vault still has %s: %d", path, got)
+		}
+	}
+	for cluster, name := range map[string]string{"control-plane": "tenant-ads", "dev": "ads-dev", "prod": "ads-prod"} {
+		_, err := p.cluster(cluster).CoreV1().Namespaces().Get(context.Background(), name, metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			t.Errorf("cluster %s still has namespace %s: %v", cluster, name, err)
+		}
+	}
+}
+
+// protected are the URNs of a tenant's resources that hold its data.
+func (p *platform) protected(tenant string) []string {
+	p.t.Helper()
+	var state struct {
+		Deployment struct {
+			Resources []struct {
+				URN     string `json:"urn"`
+				Protect bool   `json:"protect"`
+			} `json:"resources"`
+		} `json:"deployment"`
+	}
+	if err := json.Unmarshal([]byte(p.pulumi("stack", "export")), &state); err != nil {
+		p.t.Fatal(err)
+	}
+	var urns []string
+	for _, r := range state.Deployment.Resources {
+		if name := r.URN[strings.LastIndex(r.URN, "::")+2:]; r.Protect && (name == tenant || strings.HasPrefix(name, tenant+"-")) {
+			urns = append(urns, r.URN)
+		}
+	}
+	if len(urns) == 0 {
+		p.t.Fatalf("nothing of %s is protected", tenant)
+	}
+	return urns
 }
 
 // resourcesOf is the part of a state file that tells of resources, without the

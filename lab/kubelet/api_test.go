@@ -17,8 +17,10 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"platform/lab/cluster"
@@ -47,6 +49,20 @@ type api struct {
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("sendInitialEvents") != "" { // as an API server without streaming lists
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_ = json.NewEncoder(w).Encode(metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+			Status:   metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
+		})
+		return
+	}
+	if r.URL.Query().Get("watch") != "" { // nothing of what is watched changes
+		w.WriteHeader(http.StatusOK)
+		<-r.Context().Done()
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	object, found := a.objects[strings.TrimSuffix(r.URL.Path, "/status")]
@@ -148,10 +164,13 @@ func newKubelet(t *testing.T) (*Kubelet, *api) {
 		t.Fatal(err)
 	}
 	programs := func(name string) (string, error) { return "/nonexistent/" + name, nil }
-	if _, err := cluster.Specs(s, programs, "dev"); err != nil { // for the certificates
+	if _, err := cluster.Specs(s, programs, "dev", "false"); err != nil { // for the certificates
 		t.Fatal(err)
 	}
-	a := &api{t: t, objects: map[string]any{}}
+	a := &api{t: t, objects: map[string]any{
+		"/api/v1/services":                         &corev1.ServiceList{TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"}},
+		"/apis/discovery.k8s.io/v1/endpointslices": &discoveryv1.EndpointSliceList{TypeMeta: metav1.TypeMeta{Kind: "EndpointSliceList", APIVersion: "discovery.k8s.io/v1"}},
+	}}
 	serve(t, s, a)
 	k := &Kubelet{
 		Site: s, Cluster: "dev", Program: exec.LookPath, Log: slog.New(slog.DiscardHandler),
@@ -163,6 +182,7 @@ func newKubelet(t *testing.T) (*Kubelet, *api) {
 	if k.client, err = cluster.Client(s, "dev"); err != nil {
 		t.Fatal(err)
 	}
+	k.network = newNetwork(t.Context(), fake.NewClientset(), func(string, string) (string, bool) { return "", false }, k.Log)
 	return k, a
 }
 

@@ -15,7 +15,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // containerSpec is all that RunContainer needs to start a container's process.
@@ -27,6 +26,11 @@ type containerSpec struct {
 	Mounts []mount
 	// Programs by name: what PATH finds first.
 	Programs map[string]string
+	// declared are the variables that a command may name as $(NAME).
+	declared []string
+	// Networked: the process enters the network namespace in file descriptor 4.
+	Networked bool
+	network   *attachment
 }
 
 type mount struct {
@@ -45,11 +49,14 @@ func (k *Kubelet) containerSpec(ctx context.Context, pod *corev1.Pod, c *corev1.
 	if err := k.refresh(ctx, pod, v); err != nil {
 		return nil, err
 	}
-	env, err := k.environment(ctx, pod, c)
+	declared, err := k.environment(ctx, pod, c)
 	if err != nil {
 		return nil, err
 	}
-	spec := &containerSpec{Command: command, Env: lastOfEach(append(env, image.Env...)), Dir: c.WorkingDir, Programs: map[string]string{}}
+	env := slices.Concat(imageEnvironment(pod), declared, image.Env)
+	spec := &containerSpec{
+		Command: command, Env: lastOfEach(env), Dir: c.WorkingDir, Programs: map[string]string{}, declared: declared,
+	}
 	for _, m := range c.VolumeMounts {
 		source, ok := v.folders[m.Name]
 		if !ok {
@@ -57,6 +64,9 @@ func (k *Kubelet) containerSpec(ctx context.Context, pod *corev1.Pod, c *corev1.
 		}
 		spec.Mounts = append(spec.Mounts, mount{filepath.Join(source, m.SubPath), m.MountPath, m.ReadOnly || !writable(pod, m.Name)})
 	}
+	spec.Mounts = append(spec.Mounts,
+		mount{filepath.Join(v.root, resolvConfFile), "/etc/resolv.conf", true},
+		mount{filepath.Join(v.root, hostsFile), "/etc/hosts", true})
 	for _, file := range image.Files {
 		spec.Mounts = append(spec.Mounts, mount{Source: file, Target: file})
 	}
@@ -91,24 +101,19 @@ func lastOfEach(env []string) []string {
 	return out
 }
 
-// environment is what the pod says, the API server's address, and the way to
-// all other names: the lab's proxy, which knows the cluster by its user name.
-func (k *Kubelet) environment(ctx context.Context, pod *corev1.Pod, c *corev1.Container) ([]string, error) {
-	port, err := k.Site.Port("proxy")
-	if err != nil {
-		return nil, err
-	}
-	api, err := k.apiPort()
-	if err != nil {
-		return nil, err
-	}
-	env := []string{
+// imageEnvironment is what a container has before its pod says anything.
+func imageEnvironment(pod *corev1.Pod) []string {
+	return []string{
 		"PATH=" + programFolder + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOSTNAME=" + pod.Name,
-		"KUBERNETES_SERVICE_HOST=127.0.0.1", "KUBERNETES_SERVICE_PORT=" + api,
-		fmt.Sprintf("HTTPS_PROXY=http://%s@127.0.0.1:%d", k.Cluster, port),
-		fmt.Sprintf("HTTP_PROXY=http://%s@127.0.0.1:%d", k.Cluster, port),
-		"NO_PROXY=127.0.0.1,localhost",
+	}
+}
+
+// environment is what the pod says, and the API server's address. A value may name
+// the variables before it as $(NAME).
+func (k *Kubelet) environment(ctx context.Context, pod *corev1.Pod, c *corev1.Container) ([]string, error) {
+	env := []string{
+		"KUBERNETES_SERVICE_HOST=" + apiAddress.String(), "KUBERNETES_SERVICE_PORT=443", "KUBERNETES_SERVICE_PORT_HTTPS=443",
 	}
 	for _, from := range c.EnvFrom {
 		more, err := k.envFrom(ctx, pod.Namespace, from)
@@ -118,8 +123,9 @@ func (k *Kubelet) environment(ctx context.Context, pod *corev1.Pod, c *corev1.Co
 		env = append(env, more...)
 	}
 	for _, e := range c.Env {
-		value := e.Value
+		value := expand(e.Value, env)
 		if e.ValueFrom != nil {
+			var err error
 			if value, err = k.valueFrom(ctx, pod, e.ValueFrom); err != nil {
 				return nil, fmt.Errorf("variable %s: %w", e.Name, err)
 			}
@@ -127,14 +133,6 @@ func (k *Kubelet) environment(ctx context.Context, pod *corev1.Pod, c *corev1.Co
 		env = append(env, e.Name+"="+value)
 	}
 	return env, nil
-}
-
-func (k *Kubelet) apiPort() (string, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", k.Site.Kubeconfig(k.Cluster))
-	if err != nil {
-		return "", err
-	}
-	return config.Host[strings.LastIndex(config.Host, ":")+1:], nil
 }
 
 func (k *Kubelet) envFrom(ctx context.Context, namespace string, from corev1.EnvFromSource) ([]string, error) {
@@ -197,6 +195,7 @@ const RunContainerCommand = "run-container"
 // goes by a file descriptor: it may hold secrets. When ctx ends, so do the
 // process and all that it started: it is the first of a PID namespace.
 func (spec *containerSpec) run(ctx context.Context, in io.Reader, out, errOut io.Writer) error {
+	spec.Networked = spec.network != nil
 	data, err := json.Marshal(spec)
 	if err != nil {
 		return err
@@ -214,20 +213,10 @@ func (spec *containerSpec) run(ctx context.Context, in io.Reader, out, errOut io
 	cmd.Env = []string{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, errOut
 	cmd.ExtraFiles = []*os.File{read}
+	if spec.Networked {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, spec.network.File())
+	}
 	cmd.WaitDelay = time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
-	if uid := os.Getuid(); uid != 0 {
-		// An ordinary user may make such namespaces inside a user namespace.
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
-		cmd.SysProcAttr.AmbientCaps = []uintptr{capSysAdmin, capSysChroot}
-	}
 	return cmd.Run()
 }
-
-// Capabilities by number (linux/capability.h).
-const (
-	capSysChroot = 18
-	capSysAdmin  = 21
-)

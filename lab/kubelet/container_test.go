@@ -2,7 +2,6 @@ package kubelet
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +21,8 @@ func TestEnvironment(t *testing.T) {
 	c := &pod.Spec.Containers[0]
 	c.Env = []corev1.EnvVar{
 		{Name: "PLAIN", Value: "as it is"},
+		{Name: "OF_BEFORE", Value: "$(PLAIN), $(level), $(AFTER), $(HOSTNAME)"},
+		{Name: "AFTER", Value: "late"},
 		{Name: "NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
 		{Name: "KEY", ValueFrom: secretKey("keys", "a")},
 		{Name: "LEVEL", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
@@ -36,18 +37,9 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, err := k.Site.Port("proxy")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := k.Site.Port("dev-apiserver")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, want := range []string{
-		"PLAIN=as it is", "NAME=job-x1", "KEY=first", "LEVEL=high", "S_a=first", "level=high", "HOSTNAME=job-x1",
-		"KUBERNETES_SERVICE_HOST=127.0.0.1", fmt.Sprintf("KUBERNETES_SERVICE_PORT=%d", server),
-		fmt.Sprintf("HTTPS_PROXY=http://dev@127.0.0.1:%d", proxy),
+		"PLAIN=as it is", "OF_BEFORE=as it is, high, $(AFTER), $(HOSTNAME)", "NAME=job-x1", "KEY=first", "LEVEL=high", "S_a=first", "level=high",
+		"KUBERNETES_SERVICE_HOST=10.96.0.1", "KUBERNETES_SERVICE_PORT=443",
 	} {
 		if !slices.Contains(env, want) {
 			t.Errorf("no %s in %v", want, env)
@@ -89,22 +81,23 @@ func TestContainerSpec(t *testing.T) {
 	yes := true
 	source.Optional = &yes
 	c := &pod.Spec.Containers[0]
-	c.Env = []corev1.EnvVar{{Name: "NO_PROXY", Value: "the container's"}}
+	c.Env = []corev1.EnvVar{{Name: "HOSTNAME", Value: "the container's"}}
 	c.VolumeMounts = []corev1.VolumeMount{
 		{Name: "work", MountPath: "/scratch", SubPath: "sub"}, {Name: "work", MountPath: "/seen", ReadOnly: true}, {Name: "keys", MountPath: "/keys"},
 	}
-	v := &volumes{folders: map[string]string{"work": "/w", "keys": "/k"}}
+	v := &volumes{root: "/v", folders: map[string]string{"work": "/w", "keys": "/k"}}
 	spec, err := k.containerSpec(t.Context(), pod, c, v, Image{Files: []string{"/run/socket"}}, []string{"sh"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []mount{
-		{"/w/sub", "/scratch", false}, {"/w", "/seen", true}, {"/k", "/keys", true}, {"/run/socket", "/run/socket", false},
+		{"/w/sub", "/scratch", false}, {"/w", "/seen", true}, {"/k", "/keys", true},
+		{"/v/resolv.conf", "/etc/resolv.conf", true}, {"/v/etc.hosts", "/etc/hosts", true}, {"/run/socket", "/run/socket", false},
 	}
 	if !slices.Equal(spec.Mounts, want) {
 		t.Errorf("mounts %v, want %v", spec.Mounts, want)
 	}
-	if !slices.Contains(spec.Env, "NO_PROXY=the container's") || slices.Contains(spec.Env, "NO_PROXY=127.0.0.1,localhost") {
+	if !slices.Contains(spec.Env, "HOSTNAME=the container's") || slices.Contains(spec.Env, "HOSTNAME=job-x1") {
 		t.Errorf("the container's own variable does not count: %v", spec.Env)
 	}
 }

@@ -108,6 +108,7 @@ func (e *executor) ExecInContainer(ctx context.Context, _ string, _ types.UID, c
 		if err != nil {
 			return err
 		}
+		spec.network = e.k.network.at(e.pod.Status.PodIP)
 		return spec.stream(ctx, in, out, errOut)
 	}
 	return fmt.Errorf("pod %s has no container %s", e.pod.Name, container)

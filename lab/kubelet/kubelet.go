@@ -1,18 +1,19 @@
-// Package kubelet is the lab's process kubelet: it runs pods of Jobs as local
-// processes, as their spec says, when the lab has the programs of their images.
-// All other pods are played by KWOK.
+// Package kubelet is the lab's process kubelet: it runs pods as local processes,
+// as their spec says, when the lab has the programs of their images. All other
+// pods are played by KWOK.
 //
 // A container's process sees what it would see in its image: its volumes at
-// their mount paths, its environment, its service account's token, and the
-// cluster's names, which the lab's proxy leads to the lab's ports. It runs in a
-// mount namespace of its own (package-level function RunContainer), as the user
-// that the lab runs as.
+// their mount paths, its environment, its service account's token, and its
+// cluster's network with the names and addresses of Services. It runs in a mount
+// and a network namespace of its own (package-level function RunContainer), as
+// the user that the lab runs as.
 package kubelet
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,8 @@ type Image struct {
 	Programs []string
 	// Entrypoint of the image, for containers without a command.
 	Entrypoint []string
+	// JobsOnly: only pods of Jobs run, those of servers are played.
+	JobsOnly bool
 	// ExecOnly: pods with this image are played, but a command run in them is
 	// real.
 	ExecOnly bool
@@ -50,12 +53,16 @@ type Kubelet struct {
 	Images  []Image
 	// Program finds a program of an image on this machine.
 	Program func(name string) (string, error)
-	Log     *slog.Logger
+	// Route is the lab's own server for a host and port, if it has one: what
+	// stands in the place of played pods, and the site's names.
+	Route func(host, port string) (address string, known bool)
+	Log   *slog.Logger
 
-	client *kubernetes.Clientset
-	mu     sync.Mutex
-	active map[types.UID]context.CancelFunc
-	pods   sync.WaitGroup
+	client  *kubernetes.Clientset
+	network *network
+	mu      sync.Mutex
+	active  map[types.UID]context.CancelFunc
+	pods    sync.WaitGroup
 }
 
 // image finds a container's image in the table.
@@ -68,8 +75,7 @@ func (k *Kubelet) image(name string) (Image, bool) {
 	return Image{}, false
 }
 
-// pollInterval is how often pods are looked at. The lab's few Jobs need no
-// watch.
+// pollInterval is how often pods are looked at. The lab's few pods need no watch.
 const pollInterval = 300 * time.Millisecond
 
 // Run serves until ctx ends: it runs pods, and commands in pods.
@@ -87,6 +93,8 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		cancel()
 		k.pods.Wait()
 	}()
+	k.network = newNetwork(ctx, client, k.Route, k.Log.With("cluster", k.Cluster))
+	go k.network.run(ctx)
 	failed := make(chan error, 1)
 	go func() { failed <- k.serveExec(ctx) }()
 	ticker := time.NewTicker(pollInterval)
@@ -108,7 +116,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 
 // look starts the pods that are new, and ends those that are gone.
 func (k *Kubelet) look(ctx context.Context) {
-	pods, err := k.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name"})
+	pods, err := k.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		return // the API server is starting, or gone: it is asked again
 	}
@@ -136,8 +144,7 @@ func (k *Kubelet) look(ctx context.Context) {
 	}
 }
 
-// ours says whether the lab has the programs of all the pod's images. KWOK's
-// stages leave out the same pods.
+// ours says whether the lab has the programs of all the pod's images.
 func (k *Kubelet) ours(pod *corev1.Pod) bool {
 	ofJob := false
 	for _, owner := range pod.OwnerReferences {
@@ -145,11 +152,37 @@ func (k *Kubelet) ours(pod *corev1.Pod) bool {
 	}
 	for _, c := range pod.Spec.Containers {
 		image, ok := k.image(c.Image)
-		if !ok || image.ExecOnly {
+		if !ok || image.ExecOnly || image.JobsOnly && !ofJob {
 			return false
 		}
 	}
-	return ofJob
+	return true
+}
+
+// Selector tells the pods that the process kubelet runs, see ours, as an
+// expression of jq, for KWOK to leave them alone.
+func Selector(images []Image) string {
+	var always, jobs []string
+	for _, i := range images {
+		name := regexp.QuoteMeta(i.Repository)
+		if !i.ExecOnly {
+			jobs = append(jobs, name)
+		}
+		if !i.ExecOnly && !i.JobsOnly {
+			always = append(always, name)
+		}
+	}
+	all := func(names []string) string {
+		// Quoted once more for jq's own strings.
+		pattern := strings.ReplaceAll("^("+strings.Join(names, "|")+")([:@]|$)", `\`, `\\`)
+		return `(.spec.containers | all(.image | test("` + pattern + `")))`
+	}
+	ofJob := `((.metadata.ownerReferences // []) | any(.kind == "Job"))`
+	selector := ofJob + " and " + all(jobs)
+	if len(always) > 0 {
+		selector = all(always) + " or (" + selector + ")"
+	}
+	return "(" + selector + ")"
 }
 
 func finished(pod *corev1.Pod) bool {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,33 +20,72 @@ import (
 // backOffs between restarts of a container, as the real kubelet's but shorter.
 var backOffs = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
 
+// podRun is a pod that runs.
+type podRun struct {
+	*Kubelet
+	pod     *corev1.Pod
+	volumes *volumes
+	place   *attachment
+
+	mu     sync.Mutex
+	status *corev1.PodStatus
+}
+
 // runPod runs a pod to its end: the init containers one after the other, then
-// the containers.
+// the containers beside each other.
 func (k *Kubelet) runPod(ctx context.Context, pod *corev1.Pod) {
 	log := k.Log.With("cluster", k.Cluster, "pod", pod.Namespace+"/"+pod.Name)
-	volumes, err := k.materialise(ctx, pod)
+	r, err := k.preparePod(ctx, pod)
 	if err != nil {
-		log.Error("volumes", "error", err.Error())
+		log.Error("preparing", "error", err.Error())
 		k.forget(pod)
 		return
 	}
-	defer volumes.remove()
-	status := newStatus(pod)
-	k.report(ctx, pod, status, corev1.PodPending)
+	defer r.remove()
+	r.report(ctx, corev1.PodPending)
 	for i := range pod.Spec.InitContainers {
-		if !k.runContainer(ctx, pod, &pod.Spec.InitContainers[i], volumes, status.InitContainerStatuses, i, status) {
-			k.end(ctx, pod, status, corev1.PodFailed)
+		if !r.keep(ctx, &pod.Spec.InitContainers[i], &r.status.InitContainerStatuses[i], r.restartsInit) {
+			r.end(ctx, corev1.PodFailed)
 			return
 		}
 	}
+	var containers sync.WaitGroup
+	var failed atomic.Bool
 	for i := range pod.Spec.Containers {
-		if !k.runContainer(ctx, pod, &pod.Spec.Containers[i], volumes, status.ContainerStatuses, i, status) {
-			k.end(ctx, pod, status, corev1.PodFailed)
-			return
-		}
+		containers.Go(func() {
+			if !r.keep(ctx, &pod.Spec.Containers[i], &r.status.ContainerStatuses[i], r.restarts) {
+				failed.Store(true)
+			}
+		})
+	}
+	containers.Wait()
+	if failed.Load() {
+		r.end(ctx, corev1.PodFailed)
+		return
 	}
 	log.Info("succeeded")
-	k.end(ctx, pod, status, corev1.PodSucceeded)
+	r.end(ctx, corev1.PodSucceeded)
+}
+
+// preparePod makes what a pod has beside its processes: volumes, and its place
+// in the cluster's network.
+func (k *Kubelet) preparePod(ctx context.Context, pod *corev1.Pod) (*podRun, error) {
+	r := &podRun{Kubelet: k, pod: pod}
+	var err error
+	if r.place, err = k.network.attach(); err != nil {
+		return nil, err
+	}
+	if r.volumes, err = k.materialise(ctx, pod); err != nil {
+		k.network.detach(r.place)
+		return nil, fmt.Errorf("volumes: %w", err)
+	}
+	r.status = newStatus(pod, r.place.address.String())
+	return r, nil
+}
+
+func (r *podRun) remove() {
+	r.volumes.remove()
+	r.network.detach(r.place)
 }
 
 // forget lets the next look try a pod again.
@@ -57,15 +99,17 @@ func (k *Kubelet) forget(pod *corev1.Pod) {
 	}
 }
 
-func (k *Kubelet) end(ctx context.Context, pod *corev1.Pod, status *corev1.PodStatus, phase corev1.PodPhase) {
+func (r *podRun) end(ctx context.Context, phase corev1.PodPhase) {
 	if ctx.Err() == nil {
-		k.report(ctx, pod, status, phase)
+		r.report(ctx, phase)
 	}
 }
 
-func newStatus(pod *corev1.Pod) *corev1.PodStatus {
+func newStatus(pod *corev1.Pod, address string) *corev1.PodStatus {
 	now := metav1.Now()
-	status := &corev1.PodStatus{StartTime: &now, HostIP: "127.0.0.1", PodIP: "127.0.0.1"}
+	status := &corev1.PodStatus{
+		StartTime: &now, HostIP: "127.0.0.1", PodIP: address, PodIPs: []corev1.PodIP{{IP: address}},
+	}
 	of := func(containers []corev1.Container) []corev1.ContainerStatus {
 		var all []corev1.ContainerStatus
 		for _, c := range containers {
@@ -80,40 +124,52 @@ func newStatus(pod *corev1.Pod) *corev1.PodStatus {
 	return status
 }
 
-// runContainer runs a container until it ends well, again and again if the
-// pod's restart policy says so. It tells whether it ended well.
-func (k *Kubelet) runContainer(ctx context.Context, pod *corev1.Pod, c *corev1.Container, volumes *volumes,
-	statuses []corev1.ContainerStatus, i int, status *corev1.PodStatus,
-) bool {
+// restarts says whether a container that ended is started again.
+func (r *podRun) restarts(code int) bool {
+	switch r.pod.Spec.RestartPolicy {
+	case corev1.RestartPolicyNever:
+		return false
+	case corev1.RestartPolicyOnFailure:
+		return code != 0
+	}
+	return true
+}
+
+// restartsInit is restarts for an init container, which is to end.
+func (r *podRun) restartsInit(code int) bool { return code != 0 && r.restarts(code) }
+
+// keep runs a container, again and again if restarts says so. It tells whether it
+// ended well.
+func (r *podRun) keep(ctx context.Context, c *corev1.Container, status *corev1.ContainerStatus, restarts func(code int) bool) bool {
 	for attempt := 0; ; attempt++ {
 		started := metav1.Now()
-		statuses[i].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}}
-		k.report(ctx, pod, status, corev1.PodRunning)
-		code, err := k.execute(ctx, pod, c, volumes)
+		code, err := r.runOnce(ctx, c, status, started)
 		if ctx.Err() != nil {
 			return false
 		}
-		reason := "Completed"
+		end := &corev1.ContainerStateTerminated{ExitCode: int32(code), Reason: "Completed", StartedAt: started, FinishedAt: metav1.Now()}
 		if code != 0 {
-			reason = "Error"
+			end.Reason = "Error"
 		}
-		end := &corev1.ContainerStateTerminated{ExitCode: int32(code), Reason: reason, StartedAt: started, FinishedAt: metav1.Now()}
 		if err != nil {
 			end.Message = err.Error()
-			k.Log.Warn("container ended", "cluster", k.Cluster, "pod", pod.Namespace+"/"+pod.Name, "container", c.Name,
+			r.Log.Warn("container ended", "cluster", r.Cluster, "pod", r.pod.Namespace+"/"+r.pod.Name, "container", c.Name,
 				"code", code, "error", err.Error())
 		}
-		statuses[i].State = corev1.ContainerState{Terminated: end}
-		if code == 0 {
-			k.report(ctx, pod, status, corev1.PodRunning)
-			return true
+		again := restarts(code)
+		r.change(ctx, func() {
+			status.State, status.Ready = corev1.ContainerState{Terminated: end}, false
+			if again {
+				status.LastTerminationState = status.State
+				status.RestartCount++
+			}
+		})
+		if !again {
+			return code == 0
 		}
-		if pod.Spec.RestartPolicy == corev1.RestartPolicyNever {
-			return false
+		if time.Since(started.Time) > time.Minute {
+			attempt = 0 // it ran well for a while
 		}
-		statuses[i].LastTerminationState = statuses[i].State
-		statuses[i].RestartCount++
-		k.report(ctx, pod, status, corev1.PodRunning)
 		select {
 		case <-ctx.Done():
 			return false
@@ -122,8 +178,22 @@ func (k *Kubelet) runContainer(ctx context.Context, pod *corev1.Pod, c *corev1.C
 	}
 }
 
+// runOnce runs a container's process and its probes, and gives its exit code.
+func (r *podRun) runOnce(ctx context.Context, c *corev1.Container, status *corev1.ContainerStatus, started metav1.Time) (int, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.change(ctx, func() {
+		status.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}}
+		status.Ready = c.ReadinessProbe == nil && c.StartupProbe == nil
+	})
+	go r.probe(ctx, c, func(ready bool) {
+		r.change(ctx, func() { status.Ready = ready })
+	}, cancel)
+	return r.execute(ctx, r.pod, c, r.volumes, r.place)
+}
+
 // execute runs a container's process once and gives its exit code.
-func (k *Kubelet) execute(ctx context.Context, pod *corev1.Pod, c *corev1.Container, volumes *volumes) (int, error) {
+func (k *Kubelet) execute(ctx context.Context, pod *corev1.Pod, c *corev1.Container, volumes *volumes, place *attachment) (int, error) {
 	image, ok := k.image(c.Image)
 	if !ok {
 		return 127, fmt.Errorf("the lab has no programs for image %s", c.Image)
@@ -132,10 +202,14 @@ func (k *Kubelet) execute(ctx context.Context, pod *corev1.Pod, c *corev1.Contai
 	if len(command) == 0 {
 		command = image.Entrypoint
 	}
-	spec, err := k.containerSpec(ctx, pod, c, volumes, image, append(command[:len(command):len(command)], c.Args...))
+	spec, err := k.containerSpec(ctx, pod, c, volumes, image, slices.Concat(command, c.Args))
 	if err != nil {
 		return 128, err
 	}
+	for i, word := range spec.Command {
+		spec.Command[i] = expand(word, spec.declared)
+	}
+	spec.network = place
 	log, err := os.OpenFile(k.Site.Log(fmt.Sprintf("pods/%s-%s-%s-%s", k.Cluster, pod.Namespace, pod.Name, c.Name)),
 		os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -156,30 +230,66 @@ func exitCode(err error) (int, error) {
 	return 0, nil
 }
 
+// change changes the pod's status and reports it.
+func (r *podRun) change(ctx context.Context, change func()) {
+	r.mu.Lock()
+	change()
+	phase := r.status.Phase
+	if anyStarted(r.status.ContainerStatuses) {
+		phase = corev1.PodRunning
+	}
+	r.mu.Unlock()
+	r.report(ctx, phase)
+}
+
+func anyStarted(statuses []corev1.ContainerStatus) bool {
+	for _, s := range statuses {
+		if s.State.Waiting == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // report writes the pod's status.
-func (k *Kubelet) report(ctx context.Context, pod *corev1.Pod, status *corev1.PodStatus, phase corev1.PodPhase) {
-	ready := corev1.ConditionFalse
-	if phase == corev1.PodRunning {
-		ready = corev1.ConditionTrue
-	}
-	status.Phase = phase
-	now := metav1.Now()
-	status.Conditions = []corev1.PodCondition{
-		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: now},
-		{Type: corev1.PodInitialized, Status: corev1.ConditionTrue, LastTransitionTime: now},
-		{Type: corev1.ContainersReady, Status: ready, LastTransitionTime: now},
-		{Type: corev1.PodReady, Status: ready, LastTransitionTime: now},
-	}
+func (r *podRun) report(ctx context.Context, phase corev1.PodPhase) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Phase = phase
+	r.status.Conditions = conditions(r.status)
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		live, err := k.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
+		live, err := r.client.CoreV1().Pods(r.pod.Namespace).Get(ctx, r.pod.Name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		live.Status = *status.DeepCopy()
-		_, err = k.client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, live, metav1.UpdateOptions{})
+		live.Status = *r.status.DeepCopy()
+		_, err = r.client.CoreV1().Pods(r.pod.Namespace).UpdateStatus(ctx, live, metav1.UpdateOptions{})
 		return err
 	})
 	if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
-		k.Log.Warn("status", "cluster", k.Cluster, "pod", pod.Namespace+"/"+pod.Name, "error", err.Error())
+		r.Log.Warn("status", "cluster", r.Cluster, "pod", r.pod.Namespace+"/"+r.pod.Name, "error", err.Error())
+	}
+}
+
+func conditions(status *corev1.PodStatus) []corev1.PodCondition {
+	ready := status.Phase == corev1.PodRunning
+	for _, c := range status.ContainerStatuses {
+		ready = ready && c.Ready
+	}
+	of := func(t corev1.PodConditionType, holds bool) corev1.PodCondition {
+		c := corev1.PodCondition{Type: t, Status: corev1.ConditionFalse, LastTransitionTime: metav1.Now()}
+		if holds {
+			c.Status = corev1.ConditionTrue
+		}
+		for _, old := range status.Conditions {
+			if old.Type == c.Type && old.Status == c.Status {
+				c.LastTransitionTime = old.LastTransitionTime
+			}
+		}
+		return c
+	}
+	return []corev1.PodCondition{
+		of(corev1.PodScheduled, true), of(corev1.PodInitialized, anyStarted(status.ContainerStatuses)),
+		of(corev1.ContainersReady, ready), of(corev1.PodReady, ready),
 	}
 }

@@ -184,12 +184,16 @@ func TestOurs(t *testing.T) {
 			t.Errorf("a Job's pod with image %s is ours: %v", image, got)
 		}
 	}
-	pod := jobPod("")
-	pod.OwnerReferences = nil
-	if k.ours(pod) {
-		t.Error("a pod without a Job is ours")
+	k.Images = append(k.Images, Image{Repository: "example/tool", JobsOnly: true})
+	for image, want := range map[string]bool{"example/shell:1": true, "example/tool:1": false, "example/toolbox:1": false} {
+		pod := jobPod("")
+		pod.OwnerReferences = nil
+		pod.Spec.Containers[0].Image = image
+		if got := k.ours(pod); got != want {
+			t.Errorf("a server's pod with image %s is ours: %v", image, got)
+		}
 	}
-	pod = jobPod("")
+	pod := jobPod("")
 	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Image: "example/other:1"})
 	if k.ours(pod) {
 		t.Error("a pod with one unknown image is ours")

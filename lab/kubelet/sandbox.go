@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // systemPaths of the machine that every container sees: its shell and tools.
@@ -25,6 +28,14 @@ func RunContainer() error {
 		return fmt.Errorf("reading the container's spec: %w", err)
 	}
 	_ = file.Close()
+	if spec.Networked {
+		// The thread that becomes the process is the one that enters.
+		runtime.LockOSThread()
+		if err := unix.Setns(4, unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("entering the pod's network: %w", err)
+		}
+		_ = os.NewFile(4, "network").Close()
+	}
 	root, err := spec.root()
 	if err != nil {
 		return err

@@ -60,6 +60,10 @@ func (k *Kubelet) materialise(ctx context.Context, pod *corev1.Pod) (*volumes, e
 		return nil, err
 	}
 	v := &volumes{root: root, folders: map[string]string{}}
+	if err := v.writeNames(pod); err != nil {
+		v.remove()
+		return nil, err
+	}
 	for i := range pod.Spec.Volumes {
 		volume := &pod.Spec.Volumes[i]
 		folder := filepath.Join(root, volume.Name)
@@ -74,6 +78,23 @@ func (k *Kubelet) materialise(ctx context.Context, pod *corev1.Pod) (*volumes, e
 		}
 	}
 	return v, nil
+}
+
+// Files that every container of a pod has, beside its volumes: no volume's name
+// holds a dot (it is a DNS label).
+const (
+	resolvConfFile = "resolv.conf"
+	hostsFile      = "etc.hosts"
+)
+
+func (v *volumes) writeNames(pod *corev1.Pod) error {
+	hosts := "127.0.0.1\tlocalhost\n"
+	for _, alias := range pod.Spec.HostAliases {
+		hosts += alias.IP + "\t" + strings.Join(alias.Hostnames, " ") + "\n"
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(v.root, resolvConfFile), []byte(resolvConf(pod.Namespace)), 0o600),
+		os.WriteFile(filepath.Join(v.root, hostsFile), []byte(hosts), 0o600))
 }
 
 // refresh fills Secrets and ConfigMaps anew: one that came since the pod started

@@ -64,8 +64,9 @@ func TestMaterialise(t *testing.T) {
 			t.Errorf("%s holds %q (%v), want %q", file, data, err, content)
 		}
 	}
-	if files := private(t, v.root); files != len(want) {
-		t.Errorf("%d files, want %d", files, len(want))
+	// And the two with names.
+	if files := private(t, v.root); files != len(want)+2 {
+		t.Errorf("%d files, want %d", files, len(want)+2)
 	}
 	checkToken(t, api)
 	v.remove()

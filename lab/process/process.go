@@ -45,6 +45,9 @@ type Spec struct {
 	// Ready says with nil that the server serves. It is asked again and again,
 	// and may be nil itself.
 	Ready func(context.Context) error
+	// Root: where the caller is an ordinary user, the server runs as root of a
+	// user namespace, with no right that the user lacks outside of it.
+	Root bool
 	// Grace is the time between SIGTERM and SIGKILL, 10 s when zero.
 	Grace time.Duration
 }
@@ -118,6 +121,11 @@ func spawn(s *site.Site, spec Spec, command string) (exited func() bool, err err
 	cmd.Stdout, cmd.Stderr = log, log
 	// A session of its own: no terminal, and Ctrl-C does not reach it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if uid := os.Getuid(); spec.Root && uid != 0 {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -29,6 +30,9 @@ func build(ctx context.Context, p *project) error {
 	}
 	// Always: the lab itself runs one of them, the stand-in for GitLab's console.
 	if err := tools.BuildPlugins(ctx, os.Stdout, p.labModule()); err != nil {
+		return err
+	}
+	if err := errors.Join(usePlugins(p), prunePlugins(time.Now().Add(-pluginsKept))); err != nil {
 		return err
 	}
 	chosen, err := choosePlugins(p)

@@ -49,8 +49,9 @@ func loopback(s *site.Site, name string) (string, error) {
 func images(s *site.Site) []kubelet.Image {
 	rails := railsSocket(s)
 	return []kubelet.Image{
-		{Repository: "hashicorp/vault", Programs: []string{"vault"}},
-		{Repository: "registry.k8s.io/kubectl", Programs: []string{"kubectl"}, Entrypoint: []string{"kubectl"}},
+		// The server itself is a process of the lab's own, see vault.Spec.
+		{Repository: "hashicorp/vault", Programs: []string{"vault"}, JobsOnly: true},
+		{Repository: "registry.k8s.io/kubectl", Programs: []string{"kubectl"}, Entrypoint: []string{"kubectl"}, JobsOnly: true},
 		{
 			Repository: "registry.gitlab.com/gitlab-org/build/cng/gitlab-toolbox-ce",
 			Programs:   []string{"gitlab-rails"}, ExecOnly: true,

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,19 +66,16 @@ func (s *servers) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	git, err := s.gitlab()
+	git, err := s.gitlab(ctx)
 	if err != nil {
 		return err
 	}
-	registry, err := harbor.New(harbor.Options{
-		Dir: lab.Path("harbor"), ExternalURL: "https://" + lab.Host("harbor"),
-		AdminPassword: func() (string, error) { return harborPassword(ctx, lab) }, Log: s.log.With("server", "harbor"),
-	})
+	registry, err := s.harbor(ctx)
 	if err != nil {
 		return err
 	}
 	if err := s.ingress(map[string]http.Handler{
-		lab.Host("charts"): mirror, lab.Host("gitlab"): git, lab.Host("harbor"): registry.Handler(),
+		lab.Host("charts"): mirror, lab.Host("gitlab"): git, lab.Host("harbor"): registry,
 		lab.Host("openunison"): ingress.Played("OpenUnison"), lab.Host("argocd"): ingress.Played("Argo CD"),
 		// A tenant's vCluster is played: its name leads to the cluster it is in.
 		lab.Host("*.dev"):  ingress.Cluster(lab.Kubeconfig("dev")),
@@ -88,25 +86,73 @@ func (s *servers) start(ctx context.Context) error {
 	if err := s.proxy(); err != nil {
 		return err
 	}
-	s.clusters(ctx)
-	return nil
+	s.follow(ctx, "vault", s.emptyVault)
+	return s.clusters(ctx)
 }
 
-func (s *servers) gitlab() (http.Handler, error) {
-	server, err := gitlab.New(gitlab.Options{
-		Dir: s.project.site.Path("gitlab"), ExternalURL: "https://" + s.project.site.Host("gitlab"),
-		Log: s.log.With("server", "gitlab"),
-	})
-	if err != nil {
+func (s *servers) gitlab(ctx context.Context) (http.Handler, error) {
+	var server atomic.Pointer[gitlab.Server]
+	api, rails := &replaceable{}, &replaceable{}
+	dir := s.project.site.Path("gitlab")
+	open := func() error {
+		opened, err := gitlab.New(gitlab.Options{
+			Dir: dir, ExternalURL: "https://" + s.project.site.Host("gitlab"), Log: s.log.With("server", "gitlab"),
+		})
+		if err == nil {
+			server.Store(opened)
+			api.set(opened.Handler())
+			rails.set(opened.Rails())
+		}
+		return err
+	}
+	if err := open(); err != nil {
 		return nil, err
 	}
-	s.ends = append(s.ends, server.Close)
-	return server.Handler(), s.socket(railsSocket(s.project.site), server.Rails())
+	s.ends = append(s.ends, func() { server.Load().Close() })
+	s.follow(ctx, "gitlab", func(context.Context) error {
+		server.Load().Close()
+		return errors.Join(os.RemoveAll(dir), open())
+	})
+	return api, s.socket(railsSocket(s.project.site), rails)
 }
+
+func (s *servers) harbor(ctx context.Context) (http.Handler, error) {
+	lab := s.project.site
+	api := &replaceable{}
+	open := func() error {
+		server, err := harbor.New(harbor.Options{
+			Dir: lab.Path("harbor"), ExternalURL: "https://" + lab.Host("harbor"),
+			AdminPassword: func() (string, error) { return harborPassword(ctx, lab) }, Log: s.log.With("server", "harbor"),
+		})
+		if err == nil {
+			api.set(server.Handler())
+		}
+		return err
+	}
+	if err := open(); err != nil {
+		return nil, err
+	}
+	s.follow(ctx, "harbor", func(context.Context) error {
+		return errors.Join(os.RemoveAll(lab.Path("harbor")), open())
+	})
+	return api, nil
+}
+
+// follow keeps a system's data to the life of its namespace.
+func (s *servers) follow(ctx context.Context, namespace string, reset func(context.Context) error) {
+	l := life{site: s.project.site, namespace: namespace, reset: reset}
+	s.keep(ctx, "life of "+namespace, l.follow)
+}
+
+// passwordTimeout is for one question to an API server, which a request to Harbor
+// waits for.
+const passwordTimeout = 5 * time.Second
 
 // harborPassword is the admin's, which Harbor's pods take from the Secret that
 // the platform names in the chart's values.
 func harborPassword(ctx context.Context, s *site.Site) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, passwordTimeout)
+	defer cancel()
 	client, err := cluster.Client(s, site.Clusters[0])
 	if err != nil {
 		return "", err
@@ -158,16 +204,22 @@ func (s *servers) proxy() error {
 }
 
 // clusters stands for what runs on the nodes of each cluster, as far as it is
-// real: pods of Jobs, and volumes.
-func (s *servers) clusters(ctx context.Context) {
+// real: some pods, and volumes.
+func (s *servers) clusters(ctx context.Context) error {
+	table, err := routes(s.project.site)
+	if err != nil {
+		return err
+	}
 	for _, name := range site.Clusters {
 		node := &kubelet.Kubelet{
 			Site: s.project.site, Cluster: name, Images: images(s.project.site), Program: s.project.program,
-			Log: s.log.With("server", "kubelet"),
+			Route: func(host, port string) (string, bool) { return table.Route(name, host, port) },
+			Log:   s.log.With("server", "kubelet"),
 		}
 		s.keep(ctx, "pods of "+name, node.Run)
 		s.keep(ctx, "volumes of "+name, func(ctx context.Context) error { return cluster.Volumes(ctx, s.project.site, name) })
 	}
+	return nil
 }
 
 func (s *servers) listen(name string) (net.Listener, error) {

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"platform/lab/cluster"
+	"platform/lab/kubelet"
 	"platform/lab/process"
 	"platform/lab/site"
 	"platform/lab/tools"
@@ -74,7 +75,7 @@ func startAll(ctx context.Context, p *project) error {
 }
 
 func startCluster(ctx context.Context, p *project, name string) error {
-	specs, err := cluster.Specs(p.site, p.program, name)
+	specs, err := cluster.Specs(p.site, p.program, name, kubelet.Selector(images(p.site)))
 	if err != nil {
 		return err
 	}
@@ -95,6 +96,8 @@ func startServers(ctx context.Context, p *project) error {
 	}
 	return process.Start(ctx, p.site, process.Spec{
 		Name: "serve", Path: self, Args: []string{"serve"}, Dir: p.root,
+		// It makes namespaces for pods.
+		Root:  true,
 		Ready: reachable(p, "https://"+p.site.Host("charts")+"/index.yaml"),
 	})
 }
