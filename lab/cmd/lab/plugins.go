@@ -84,8 +84,52 @@ type plugins struct {
 	variables map[string]string
 }
 
+// The kinds of plugins there are. A stack stays with the kind that it was made
+// with: their states differ, and the real Kubernetes plugin would replace every
+// object that the lab's own made.
+const (
+	ownPlugins  = "own"
+	realPlugins = "real"
+)
+
+// keepPlugins notes the kind, once, for as long as the lab keeps its data.
+func keepPlugins(p *project) error {
+	if os.Getenv("LAB_PLUGINS") != "" {
+		return nil // a person's choice, made anew each time
+	}
+	kind, err := kindOfPlugins(p)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(p.site.Path("plugins"), []byte(kind), 0o600)
+}
+
+// kindOfPlugins is the kind that was kept, else the real ones if all are
+// installed.
+func kindOfPlugins(p *project) (string, error) {
+	required, err := requiredPlugins(p)
+	if err != nil {
+		return "", err
+	}
+	missing := notInstalled(required)
+	kept, err := os.ReadFile(p.site.Path("plugins"))
+	switch kind := string(kept); {
+	case errors.Is(err, os.ErrNotExist) && len(missing) > 0:
+		return ownPlugins, nil
+	case errors.Is(err, os.ErrNotExist):
+		return realPlugins, nil
+	case err != nil:
+		return "", err
+	case kind == realPlugins && len(missing) > 0:
+		return "", fmt.Errorf("stack dev was made with the real plugins, and %s %s is installed no more: install it (pulumi plugin install resource %s %s)",
+			missing[0].name, missing[0].version, missing[0].name, missing[0].version)
+	default:
+		return kind, nil
+	}
+}
+
 // choosePlugins takes the folder that LAB_PLUGINS names, else the real plugins
-// if all are installed, else the lab's own.
+// or the lab's own, see kindOfPlugins.
 func choosePlugins(p *project) (plugins, error) {
 	required, err := requiredPlugins(p)
 	if err != nil {
@@ -106,7 +150,11 @@ func choosePlugins(p *project) (plugins, error) {
 	if err != nil {
 		return plugins{}, err
 	}
-	if len(notInstalled(required)) > 0 {
+	kind, err := kindOfPlugins(p)
+	if err != nil {
+		return plugins{}, err
+	}
+	if kind == ownPlugins {
 		return plugins{described: "the lab's own, in " + own, folder: own, variables: offline}, nil
 	}
 	if host, err := exec.LookPath(languageHost); err == nil {

@@ -81,6 +81,45 @@ func TestPluginsReal(t *testing.T) {
 	}
 }
 
+// TestPluginsStay: a stack whose objects the lab's own plugins made is not given
+// to the real ones when these come, nor the other way.
+func TestPluginsStay(t *testing.T) {
+	required, err := requiredPlugins(testProject(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	install := func() {
+		for _, g := range required {
+			file, err := g.installed()
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, file, "#!/bin/sh\n")
+		}
+	}
+	p := testProject(t)
+	outside(t, "")
+	if err := keepPlugins(p); err != nil {
+		t.Fatal(err)
+	}
+	install()
+	if err := keepPlugins(p); err != nil {
+		t.Fatal(err)
+	}
+	if chosen, err := choosePlugins(p); err != nil || !strings.Contains(chosen.described, "the lab's own, in") {
+		t.Errorf("a stack of the lab's own plugins: %+v, %v", chosen, err)
+	}
+
+	p = testProject(t)
+	if err := keepPlugins(p); err != nil {
+		t.Fatal(err)
+	}
+	outside(t, "") // another home, without them
+	if _, err := choosePlugins(p); err == nil || !strings.Contains(err.Error(), "pulumi plugin install resource ") {
+		t.Errorf("a stack of real plugins that are gone: %v", err)
+	}
+}
+
 func TestPluginsNamed(t *testing.T) {
 	p := testProject(t)
 	outside(t, "")

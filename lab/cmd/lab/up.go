@@ -31,6 +31,9 @@ func up(ctx context.Context, p *project) error {
 	if err := dropTakenPorts(p); err != nil {
 		return err
 	}
+	if err := keepPlugins(p); err != nil {
+		return err
+	}
 	begin := time.Now()
 	if err := startAll(ctx, p); err != nil {
 		return err
