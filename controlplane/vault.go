@@ -133,6 +133,7 @@ storage "raft" {
 			// The reviewer of a login is the caller's own token.
 			"authDelegator": pulumi.Map{"enabled": pulumi.Bool(false)},
 			"dataStorage":   storage,
+			"statefulSet":   pulumi.Map{"securityContext": vaultSecurity()},
 			"extraEnvironmentVars": pulumi.Map{
 				"VAULT_CACERT": pulumi.String(tls + "/ca.crt"),
 			},
@@ -159,6 +160,21 @@ storage "raft" {
 					"hosts": pulumi.ToStringArray([]string{host}), "secretName": pulumi.String("vault-tls"),
 				}},
 			},
+		},
+	}
+}
+
+// vaultSecurity satisfies the restricted Pod Security level, which the chart's own
+// does not; the user and group are the image's.
+func vaultSecurity() pulumi.Map {
+	return pulumi.Map{
+		"pod": pulumi.Map{
+			"runAsNonRoot": pulumi.Bool(true), "runAsUser": pulumi.Int(100), "runAsGroup": pulumi.Int(1000), "fsGroup": pulumi.Int(1000),
+			"seccompProfile": pulumi.Map{"type": pulumi.String("RuntimeDefault")},
+		},
+		"container": pulumi.Map{
+			"allowPrivilegeEscalation": pulumi.Bool(false),
+			"capabilities":             pulumi.Map{"drop": pulumi.ToStringArray([]string{"ALL"})},
 		},
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"platform/lab/site"
 )
 
 // TestPlatform goes through a platform's life, step by step; each step stands
@@ -108,9 +110,40 @@ func everythingIsThere(t *testing.T, p *platform) {
 			t.Errorf("vCluster: %v", err)
 		}
 	}
+	workloadsAreReady(t, p)
 	gitIsThere(t, p)
 	registryIsThere(t, p)
 	vaultIsThere(t, p)
+}
+
+// workloadsAreReady looks at every server in every cluster: a pod that is not
+// admitted shows nowhere else.
+func workloadsAreReady(t *testing.T, p *platform) {
+	ctx := context.Background()
+	for _, name := range site.Clusters {
+		apps := p.cluster(name).AppsV1()
+		deployments, err := apps.Deployments("").List(ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets, err := apps.StatefulSets("").List(ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(deployments.Items) == 0 {
+			t.Errorf("cluster %s has no Deployment", name)
+		}
+		for _, d := range deployments.Items {
+			if d.Status.ReadyReplicas != *d.Spec.Replicas {
+				t.Errorf("cluster %s: Deployment %s/%s has %d of %d pods ready", name, d.Namespace, d.Name, d.Status.ReadyReplicas, *d.Spec.Replicas)
+			}
+		}
+		for _, s := range sets.Items {
+			if s.Status.ReadyReplicas != *s.Spec.Replicas {
+				t.Errorf("cluster %s: StatefulSet %s/%s has %d of %d pods ready", name, s.Namespace, s.Name, s.Status.ReadyReplicas, *s.Spec.Replicas)
+			}
+		}
+	}
 }
 
 func gitIsThere(t *testing.T, p *platform) {

@@ -54,8 +54,8 @@ type network struct {
 	mu   sync.Mutex
 	pods map[netip.Addr]*attachment
 	next netip.Addr
-	// site are the lab's servers of the site's names, by the address in pods.
-	site map[netip.Addr]string
+	// site are the lab's servers by the address and port they have in pods.
+	site map[netip.AddrPort]string
 }
 
 // attachment is a pod's place in the network.
@@ -71,7 +71,7 @@ func newNetwork(ctx context.Context, client kubernetes.Interface, route func(hos
 	n := &network{
 		route: route, log: log, changed: make(chan struct{}, 1),
 		services: factory.Core().V1().Services().Lister(), slices: factory.Discovery().V1().EndpointSlices().Lister(),
-		pods: map[netip.Addr]*attachment{}, next: podRange.Addr().Next(), site: map[netip.Addr]string{},
+		pods: map[netip.Addr]*attachment{}, next: podRange.Addr().Next(), site: map[netip.AddrPort]string{},
 	}
 	handler := onAny(n.notice)
 	_, _ = factory.Core().V1().Services().Informer().AddEventHandler(handler)
@@ -200,7 +200,7 @@ func (n *network) listen(a *attachment, targets map[netip.AddrPort]bool) {
 func (n *network) targets() map[netip.AddrPort]bool {
 	targets := map[netip.AddrPort]bool{}
 	for address := range n.site {
-		targets[netip.AddrPortFrom(address, sitePort)] = true
+		targets[address] = true
 	}
 	services, _ := n.services.List(labels.Everything())
 	for _, s := range services {
@@ -268,7 +268,7 @@ func join(a, b net.Conn) {
 // dial connects to an address of the cluster.
 func (n *network) dial(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
 	n.mu.Lock()
-	pod, server := n.pods[target.Addr()], n.site[target.Addr()]
+	pod, server := n.pods[target.Addr()], n.site[target]
 	n.mu.Unlock()
 	var dialer net.Dialer
 	switch {
@@ -337,7 +337,7 @@ func (n *network) lookup(name string) (addresses []netip.Addr, known bool) {
 	inCluster, ok := strings.CutSuffix(name, ".svc.cluster.local")
 	if !ok {
 		if server, known := n.route(name, strconv.Itoa(sitePort)); known && server != "" && !strings.HasSuffix(name, ".svc") {
-			return []netip.Addr{n.siteAddress(server)}, true
+			return []netip.Addr{n.siteAddress(server, sitePort)}, true
 		}
 		return nil, false
 	}
@@ -360,27 +360,42 @@ func (n *network) lookup(name string) (addresses []netip.Addr, known bool) {
 	slices, _ := n.slices.EndpointSlices(namespace).List(labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: service}))
 	for _, slice := range slices {
 		for _, e := range slice.Endpoints {
-			address, err := netip.ParseAddr(e.Addresses[0])
-			if err == nil && (hostname == "" || e.Hostname != nil && *e.Hostname == hostname) {
-				addresses = append(addresses, address)
+			if hostname == "" || e.Hostname != nil && *e.Hostname == hostname {
+				addresses = append(addresses, n.podAddress(e, s))
 			}
 		}
 	}
 	return addresses, true
 }
 
-// siteAddress is the address in pods of one of the lab's servers.
-func (n *network) siteAddress(server string) netip.Addr {
+// podAddress is that of a pod behind a Service, or of the lab's own server in the
+// place of a played one.
+func (n *network) podAddress(e discoveryv1.Endpoint, s *corev1.Service) netip.Addr {
+	address, _ := netip.ParseAddr(e.Addresses[0])
+	if n.at(e.Addresses[0]) != nil || e.Hostname == nil {
+		return address
+	}
+	for _, p := range s.Spec.Ports {
+		name := *e.Hostname + "." + s.Name + "." + s.Namespace + ".svc"
+		if server, known := n.route(name, strconv.Itoa(int(p.Port))); known && server != "" {
+			return n.siteAddress(server, uint16(p.Port))
+		}
+	}
+	return address
+}
+
+// siteAddress is the address in pods of one of the lab's servers, on a port.
+func (n *network) siteAddress(server string, port uint16) netip.Addr {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	address := siteRange.Addr()
 	for range len(n.site) {
-		if address = address.Next(); n.site[address] == server {
+		if address = address.Next(); n.site[netip.AddrPortFrom(address, port)] == server {
 			return address
 		}
 	}
 	address = address.Next()
-	n.site[address] = server
+	n.site[netip.AddrPortFrom(address, port)] = server
 	n.listenLocked()
 	return address
 }

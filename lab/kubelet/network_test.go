@@ -26,10 +26,11 @@ func newTestNetwork(t *testing.T, server string) (*network, *fake.Clientset) {
 		service("vault", "vault", "10.96.0.20", 8200),
 		service("shop", "web", "10.96.0.30", 80),
 		service("shop", "members", corev1.ClusterIPNone, 80),
+		service("shop", "played", corev1.ClusterIPNone, 80),
 	)
 	n := newNetwork(t.Context(), client, func(host, port string) (string, bool) {
 		switch host + ":" + port {
-		case "vault.vault.svc:8200", "gitlab.platform.test:443":
+		case "vault.vault.svc:8200", "gitlab.platform.test:443", "played-0.played.shop.svc:80":
 			return server, true
 		case "shop.web.svc:80", "unserved.platform.test:443":
 			return "", true
@@ -133,6 +134,13 @@ func TestServicesLeadToPodsAndToTheLab(t *testing.T) {
 	hears(t, web, "10.96.0.30:80", "web")
 	hears(t, other, web.address.String()+":8080", "web")
 	hears(t, other, "10.96.0.20:8200", "the lab's Vault")
+	endpoints(t, client, "played", 80, netip.MustParseAddr("10.0.0.7"))
+	eventually(t, "a played pod's name", func() bool {
+		all, _ := n.lookup("played-0.played.shop.svc.cluster.local")
+		return len(all) == 1 && siteRange.Contains(all[0])
+	})
+	all, _ := n.lookup("played-0.played.shop.svc.cluster.local")
+	hears(t, other, all[0].String()+":80", "the lab's Vault")
 	// Nobody stands for the API here: the connection ends.
 	hears(t, other, "10.96.0.1:443", "")
 	if _, err := n.dial(t.Context(), netip.MustParseAddrPort("10.96.0.1:443")); err == nil {
