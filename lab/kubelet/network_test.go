@@ -100,7 +100,7 @@ func word(t *testing.T, listener net.Listener, text string) {
 func hears(t *testing.T, a *attachment, address, want string) {
 	t.Helper()
 	got := ""
-	for range 50 {
+	for range 200 {
 		conn, err := a.Dial(t.Context(), netip.MustParseAddrPort(address))
 		if err == nil {
 			text, _ := io.ReadAll(conn)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -216,7 +217,9 @@ func describe(d plugin.DiffResult) string {
 	case d.Replace():
 		words, keys = []string{"replace"}, d.ReplaceKeys
 	}
-	for _, key := range keys {
+	// The client gives them in the order of a map.
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
 		words = append(words, string(key))
 	}
 	return strings.Join(words, " ")
