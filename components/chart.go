@@ -4,7 +4,6 @@ import (
 	"path"
 	"strings"
 
-	helmv3 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/helm/v3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -58,12 +57,15 @@ func (m Mirror) RepositoryURL(c Chart) string {
 // locate gives the chart and repository inputs of a Release. OCI charts and
 // archives are named by the chart alone
 // (https://www.pulumi.com/registry/packages/kubernetes/api-docs/helm/v3/release/).
-func (m Mirror) locate(c Chart) (pulumi.String, helmv3.RepositoryOptsPtrInput) {
+func (m Mirror) locate(c Chart) pulumi.Map {
 	switch {
 	case strings.HasPrefix(string(m), "oci://"):
-		return pulumi.String(strings.TrimSuffix(string(m), "/") + "/" + c.Name), nil
+		return pulumi.Map{"chart": pulumi.String(strings.TrimSuffix(string(m), "/") + "/" + c.Name)}
 	case m != "" && !strings.Contains(string(m), "://"):
-		return pulumi.String(path.Join(string(m), c.Name+"-"+c.Version+".tgz")), nil
+		return pulumi.Map{"chart": pulumi.String(path.Join(string(m), c.Name+"-"+c.Version+".tgz"))}
 	}
-	return pulumi.String(c.Name), &helmv3.RepositoryOptsArgs{Repo: pulumi.String(m.RepositoryURL(c))}
+	return pulumi.Map{
+		"chart":          pulumi.String(c.Name),
+		"repositoryOpts": pulumi.Map{"repo": pulumi.String(m.RepositoryURL(c))},
+	}
 }

@@ -84,13 +84,15 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	parent := pulumi.Parent(c)
 
-	certificates, err := NewCertManager(ctx, "cert-manager", &CertManagerArgs{
-		Cluster: args.Cluster, CAKey: args.CAKey, Sizes: args.Sizes,
-	}, parent)
+	// Policy first: until its webhook answers, the API server refuses all else.
+	policy, err := NewGatekeeper(ctx, "gatekeeper", &GatekeeperArgs{Cluster: args.Cluster, Sizes: args.Sizes}, parent)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := NewGatekeeper(ctx, "gatekeeper", &GatekeeperArgs{Cluster: args.Cluster, Sizes: args.Sizes}, parent); err != nil {
+	certificates, err := NewCertManager(ctx, "cert-manager", &CertManagerArgs{
+		Cluster: args.Cluster, CAKey: args.CAKey, Sizes: args.Sizes,
+	}, parent, pulumi.DependsOn([]pulumi.Resource{policy}))
+	if err != nil {
 		return nil, err
 	}
 	onCA := pulumi.DependsOn([]pulumi.Resource{certificates})

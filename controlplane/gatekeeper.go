@@ -34,12 +34,17 @@ func NewGatekeeper(ctx *pulumi.Context, name string, args *GatekeeperArgs, opts 
 	if err != nil {
 		return nil, err
 	}
+	// What the cluster itself lives by, its nodes' leases above all, must go on
+	// without Gatekeeper, or neither comes back
+	// (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces).
+	exempt := pulumi.Map{"kubernetes.io/metadata.name": pulumi.ToStringArray([]string{"kube-system", "kube-node-lease"})}
 	_, err = components.NewRelease(ctx, name, args.Cluster, &components.ReleaseArgs{
 		Chart: components.Gatekeeper, Name: "gatekeeper", Namespace: ns.Metadata.Name().Elem(),
 		Values: pulumi.Map{
 			"replicas":                                  pulumi.Int(args.Sizes.Replicas),
 			"validatingWebhookFailurePolicy":            pulumi.String("Fail"),
 			"validatingWebhookCheckIgnoreFailurePolicy": pulumi.String("Fail"),
+			"validatingWebhookExemptNamespacesLabels":   exempt,
 			// The namespace is labelled above, not by a hook.
 			"postInstall": pulumi.Map{"labelNamespace": pulumi.Map{"enabled": pulumi.Bool(false)}},
 		},

@@ -18,7 +18,7 @@ type HostCluster struct {
 	pulumi.ResourceState
 }
 
-// NewHostCluster installs certificates, policy and the SQL server.
+// NewHostCluster installs policy, certificates and the SQL server.
 func NewHostCluster(ctx *pulumi.Context, name string, args *HostClusterArgs, opts ...pulumi.ResourceOption,
 ) (*HostCluster, error) {
 	h := &HostCluster{}
@@ -26,13 +26,14 @@ func NewHostCluster(ctx *pulumi.Context, name string, args *HostClusterArgs, opt
 		return nil, err
 	}
 	parent := pulumi.Parent(h)
-	certificates, err := NewCertManager(ctx, name+"-cert-manager", &CertManagerArgs{
-		Cluster: args.Cluster, CAKey: args.CAKey, Sizes: args.Sizes,
-	}, parent)
+	// Policy first, as on the control plane.
+	policy, err := NewGatekeeper(ctx, name+"-gatekeeper", &GatekeeperArgs{Cluster: args.Cluster, Sizes: args.Sizes}, parent)
 	if err != nil {
 		return nil, err
 	}
-	_, err = NewGatekeeper(ctx, name+"-gatekeeper", &GatekeeperArgs{Cluster: args.Cluster, Sizes: args.Sizes}, parent)
+	certificates, err := NewCertManager(ctx, name+"-cert-manager", &CertManagerArgs{
+		Cluster: args.Cluster, CAKey: args.CAKey, Sizes: args.Sizes,
+	}, parent, pulumi.DependsOn([]pulumi.Resource{policy}))
 	if err != nil {
 		return nil, err
 	}
