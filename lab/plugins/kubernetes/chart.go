@@ -148,12 +148,11 @@ func fetch(address string) ([]byte, error) {
 	return data.Bytes(), nil
 }
 
-// settings keep Helm's and kubectl's caches out of the user's own folders.
+// settings keep Helm's cache out of the user's own folders.
 var settings = sync.OnceValue(func() *cli.EnvSettings {
 	s := cli.New()
 	cache := filepath.Join(os.TempDir(), fmt.Sprintf("pulumi-resource-kubernetes-%d", os.Getuid()))
 	s.RepositoryCache, s.RepositoryConfig = filepath.Join(cache, "repository"), filepath.Join(cache, "repositories.yaml")
 	s.RegistryConfig = filepath.Join(cache, "registry.json")
-	_ = os.Setenv("KUBECACHEDIR", filepath.Join(cache, "kube"))
 	return s
 })

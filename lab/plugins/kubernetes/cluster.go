@@ -35,16 +35,13 @@ type cluster struct {
 	// pace of what is asked again and again.
 	pace pace
 
-	once     sync.Once
-	err      error
-	client   dynamic.Interface
-	api      discovery.DiscoveryInterface
-	mapper   *restmapper.DeferredDiscoveryRESTMapper
-	asking   sync.Once
-	answers  error
-	writing  sync.Once
-	temp     string
-	writeErr error
+	once    sync.Once
+	err     error
+	client  dynamic.Interface
+	api     discovery.DiscoveryInterface
+	mapper  *restmapper.DeferredDiscoveryRESTMapper
+	asking  sync.Once
+	answers error
 	// mapping serialises discovery, which is not safe to reset while used.
 	mapping sync.Mutex
 }
@@ -98,18 +95,29 @@ func (c *cluster) reachable(ctx context.Context) error {
 	return c.answers
 }
 
-// loader reads the kubeconfig, which is a path or the text itself.
-func (c *cluster) loader() (clientcmd.ClientConfig, error) {
-	path, err := c.file()
-	if err != nil {
-		return nil, err
+// loader reads the kubeconfig, which is a path or the text itself, for a
+// namespace or, with none, for that of the kubeconfig's context. Text holds
+// credentials and is never written to a file.
+func (c *cluster) loader(namespace string) (clientcmd.ClientConfig, error) {
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: c.context}
+	overrides.Context.Namespace = namespace
+	if c.isText() {
+		config, err := clientcmd.Load([]byte(c.kubeconfig))
+		if err != nil {
+			return nil, errors.New("reading the kubeconfig: its text is not a kubeconfig")
+		}
+		return clientcmd.NewDefaultClientConfig(*config, overrides), nil
+	}
+	path := c.path()
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("the cluster cannot be reached: there is no kubeconfig %s", c.kubeconfig)
 	}
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-		&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, &clientcmd.ConfigOverrides{CurrentContext: c.context}), nil
+		&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, overrides), nil
 }
 
 func (c *cluster) restConfig() (*rest.Config, error) {
-	loader, err := c.loader()
+	loader, err := c.loader("")
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +132,7 @@ func (c *cluster) restConfig() (*rest.Config, error) {
 
 // defaultNamespace is the one of the kubeconfig's context.
 func (c *cluster) defaultNamespace() string {
-	loader, err := c.loader()
+	loader, err := c.loader("")
 	if err != nil {
 		return metav1.NamespaceDefault
 	}
@@ -135,44 +143,10 @@ func (c *cluster) defaultNamespace() string {
 	return namespace
 }
 
-// file is the kubeconfig as a file: its path, or its text in a file of this
-// process alone.
-func (c *cluster) file() (string, error) {
-	if !c.isText() {
-		path := c.path()
-		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("the cluster cannot be reached: there is no kubeconfig %s", c.kubeconfig)
-		}
-		return path, nil
-	}
-	c.writing.Do(func() {
-		f, err := os.CreateTemp("", "kubeconfig-")
-		if err != nil {
-			c.writeErr = err
-			return
-		}
-		c.temp = f.Name()
-		_, err = f.WriteString(c.kubeconfig)
-		c.writeErr = errors.Join(err, f.Close())
-	})
-	return c.temp, c.writeErr
-}
-
 // isText tells a kubeconfig's text, YAML or JSON, from its path. Text holds
 // credentials: it is in no message.
 func (c *cluster) isText() bool {
 	return strings.Contains(c.kubeconfig, "\n") || strings.HasPrefix(strings.TrimSpace(c.kubeconfig), "{")
-}
-
-// close removes what file wrote.
-func (c *cluster) close() error {
-	if c.temp == "" {
-		return nil
-	}
-	if err := os.Remove(c.temp); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 func (c *cluster) path() string {

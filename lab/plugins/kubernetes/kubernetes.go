@@ -46,10 +46,7 @@ func (k *kubernetes) GetPluginInfo(context.Context) (plugin.PluginInfo, error) {
 // first when the user interrupts: what is waited for is saved as it is.
 func (k *kubernetes) SignalCancellation(context.Context) error {
 	k.cancel()
-	if k.cluster == nil {
-		return nil
-	}
-	return k.close()
+	return nil
 }
 
 func (k *kubernetes) Close() error { return nil }

@@ -76,7 +76,7 @@ var apiServer = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	specs, err := labcluster.Specs(s, programs, name, "false")
+	specs, err := labcluster.Specs(s, programs, name, labcluster.Pods{Real: "false"})
 	if err != nil {
 		return "", err
 	}

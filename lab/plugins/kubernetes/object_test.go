@@ -131,9 +131,6 @@ func TestKubeconfigTextIsInNoMessage(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("connecting with an empty kubeconfig: %v", err)
 		}
-		if err := c.close(); err != nil {
-			t.Errorf("removing the kubeconfig's file: %v", err)
-		}
 	}
 	err := newCluster(provider.Values{"kubeconfig": "no/such/file"}, usualPace).connect()
 	if err == nil || !strings.Contains(err.Error(), "there is no kubeconfig no/such/file") {

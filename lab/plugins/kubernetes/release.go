@@ -10,8 +10,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"helm.sh/helm/v3/pkg/action"
-	"helm.sh/helm/v3/pkg/cli"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"platform/lab/plugins/provider"
 )
@@ -79,21 +84,36 @@ func unknownReleaseInputs(in resource.PropertyMap) []plugin.CheckFailure {
 
 // helm is Helm's configuration for a namespace of the cluster.
 func (k *kubernetes) helm(namespace string) (*action.Configuration, error) {
-	file, err := k.file()
+	if err := k.connect(); err != nil {
+		return nil, err
+	}
+	loader, err := k.loader(namespace)
 	if err != nil {
 		return nil, err
 	}
-	settings() // sets the cache folders
-	s := cli.New()
-	s.KubeConfig, s.KubeContext = file, k.context
-	s.QPS, s.BurstLimit = 50, 120
-	s.SetNamespace(namespace)
 	config := &action.Configuration{}
 	log := func(format string, v ...any) { slog.Debug(fmt.Sprintf(format, v...)) }
-	if err := config.Init(s.RESTClientGetter(), namespace, "secret", log); err != nil {
+	if err := config.Init(connection{k.cluster, loader}, namespace, "secret", log); err != nil {
 		return nil, k.explain(err)
 	}
 	return config, nil
+}
+
+// connection is what Helm is given of the cluster, for a namespace.
+type connection struct {
+	*cluster
+	loader clientcmd.ClientConfig
+}
+
+func (c connection) ToRESTConfig() (*rest.Config, error)           { return c.restConfig() }
+func (c connection) ToRawKubeConfigLoader() clientcmd.ClientConfig { return c.loader }
+func (c connection) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
+	return memory.NewMemCacheClient(c.api), nil
+}
+
+// ToRESTMapper has a cache of its own: a chart's resource definitions are new.
+func (c connection) ToRESTMapper() (meta.RESTMapper, error) {
+	return restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.api)), nil
 }
 
 // defaultReleaseTimeout is Helm's own.
