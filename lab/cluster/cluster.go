@@ -77,9 +77,16 @@ func twoPorts(s *site.Site, a, b string) (int, int, error) {
 	return first, second, err
 }
 
-// Specs are the processes of one cluster, in the order they start in. KWOK plays
-// all pods but those that realPods, an expression of jq, is true of.
-func Specs(s *site.Site, programs Programs, cluster, realPods string) ([]process.Spec, error) {
+// Pods says which pods of a cluster are real processes.
+type Pods struct {
+	// Real is an expression of jq that is true of those that KWOK does not play.
+	Real string
+	// Webhooks: those of the cluster's API server are among them.
+	Webhooks bool
+}
+
+// Specs are the processes of one cluster, in the order they start in.
+func Specs(s *site.Site, programs Programs, cluster string, pods Pods) ([]process.Spec, error) {
 	p, err := newPKI(s, cluster)
 	if err != nil {
 		return nil, err
@@ -101,8 +108,8 @@ func Specs(s *site.Site, programs Programs, cluster, realPods string) ([]process
 		}
 	}
 	var specs []process.Spec
-	for _, make := range []func(*site.Site, pki, string, string) (process.Spec, error){apiserver, controllerManager, scheduler, kwok(realPods)} {
-		spec, err := make(s, p, cluster, server)
+	for _, make := range []func(*site.Site, pki, string, string, Pods) (process.Spec, error){apiserver, controllerManager, scheduler, kwok} {
+		spec, err := make(s, p, cluster, server, pods)
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,33 @@ import (
 // end by itself, and etcd stays whole without its help.
 const apiserverGrace = 3 * time.Second
 
-func apiserver(s *site.Site, p pki, cluster, server string) (process.Spec, error) {
+// EgressSocket is where the process kubelet of a cluster leads its API server to
+// webhooks in pods.
+func EgressSocket(s *site.Site, cluster string) string { return s.Path("egress", cluster+".sock") }
+
+// egress says that the API server calls what is in its cluster through
+// EgressSocket (https://kubernetes.io/docs/tasks/extend-kubernetes/setup-konnectivity/).
+const egress = `apiVersion: apiserver.k8s.io/v1beta1
+kind: EgressSelectorConfiguration
+egressSelections:
+- name: cluster
+  connection:
+    proxyProtocol: HTTPConnect
+    transport: {uds: {udsName: %q}}
+`
+
+// admission gives the API server the way to the webhooks of its cluster, or leaves
+// them out: those of played controllers have nobody to answer them.
+func admission(s *site.Site, p pki, cluster string, pods Pods) ([]string, error) {
+	if !pods.Webhooks {
+		return []string{"--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook"}, nil
+	}
+	file := p.file("egress.yaml")
+	err := os.WriteFile(file, fmt.Appendf(nil, egress, EgressSocket(s, cluster)), 0o600)
+	return []string{"--egress-selector-config-file=" + file}, err
+}
+
+func apiserver(s *site.Site, p pki, cluster, server string, pods Pods) (process.Spec, error) {
 	etcd, err := newPKI(s, "etcd")
 	if err != nil {
 		return process.Spec{}, err
@@ -29,10 +55,14 @@ func apiserver(s *site.Site, p pki, cluster, server string) (process.Spec, error
 	if err != nil {
 		return process.Spec{}, err
 	}
+	admission, err := admission(s, p, cluster, pods)
+	if err != nil {
+		return process.Spec{}, err
+	}
 	return process.Spec{
 		Path: "kube-apiserver", Grace: apiserverGrace,
 		Env: []string{"GOGC=50"},
-		Args: []string{
+		Args: append([]string{
 			"--etcd-servers=https://127.0.0.1:" + etcdPort, "--etcd-prefix=/" + cluster,
 			"--etcd-cafile=" + etcd.file("ca.crt"), "--etcd-certfile=" + etcd.file("client.crt"), "--etcd-keyfile=" + etcd.file("client.key"),
 			"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + own,
@@ -44,15 +74,13 @@ func apiserver(s *site.Site, p pki, cluster, server string) (process.Spec, error
 			"--service-account-key-file=" + p.file("accounts.pub"), "--service-account-signing-key-file=" + p.file("accounts.key"),
 			"--kubelet-client-certificate=" + p.file("kubelet-client.crt"), "--kubelet-client-key=" + p.file("kubelet-client.key"),
 			"--kubelet-certificate-authority=" + p.file("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
-			// Webhooks of played controllers have nobody to answer them.
-			"--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook",
 			"--profiling=false", "--v=0",
-		},
+		}, admission...),
 		Ready: ready(server+"/readyz", p.file("ca.crt"), p.file("admin.crt"), p.file("admin.key")),
 	}, nil
 }
 
-func controllerManager(s *site.Site, p pki, cluster, _ string) (process.Spec, error) {
+func controllerManager(s *site.Site, p pki, cluster, _ string, _ Pods) (process.Spec, error) {
 	own, err := port(s, cluster+"-controller-manager")
 	if err != nil {
 		return process.Spec{}, err
@@ -73,7 +101,7 @@ func controllerManager(s *site.Site, p pki, cluster, _ string) (process.Spec, er
 	}, nil
 }
 
-func scheduler(s *site.Site, p pki, cluster, _ string) (process.Spec, error) {
+func scheduler(s *site.Site, p pki, cluster, _ string, _ Pods) (process.Spec, error) {
 	own, err := port(s, cluster+"-scheduler")
 	if err != nil {
 		return process.Spec{}, err
@@ -95,33 +123,31 @@ func scheduler(s *site.Site, p pki, cluster, _ string) (process.Spec, error) {
 //go:embed stages.yaml
 var stages string
 
-func kwok(realPods string) func(*site.Site, pki, string, string) (process.Spec, error) {
-	return func(s *site.Site, p pki, cluster, _ string) (process.Spec, error) {
-		own, err := port(s, cluster+"-kwok")
-		if err != nil {
-			return process.Spec{}, err
-		}
-		kubelet, err := port(s, KubeletPort(cluster))
-		if err != nil {
-			return process.Spec{}, err
-		}
-		config := strings.ReplaceAll(stages, "REAL_PODS", realPods)
-		// The name tells the content, so that other stages are another command.
-		hash := sha256.Sum256([]byte(config))
-		file := p.file(fmt.Sprintf("stages-%x.yaml", hash[:4]))
-		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-			return process.Spec{}, fmt.Errorf("writing KWOK's stages: %w", err)
-		}
-		return process.Spec{
-			Path: "kwok",
-			Args: []string{
-				"--kubeconfig=" + p.file("kwok-client.yaml"), "--config=" + file, "--manage-all-nodes",
-				"--server-address=127.0.0.1:" + own, "--node-ip=127.0.0.1", "--node-port=" + kubelet,
-				// A restarted KWOK waits for the end of its own old lease.
-				"--node-lease-duration-seconds=10", "--cidr=10.0.0.1/24", "--v=WARN",
-			},
-		}, nil
+func kwok(s *site.Site, p pki, cluster, _ string, pods Pods) (process.Spec, error) {
+	own, err := port(s, cluster+"-kwok")
+	if err != nil {
+		return process.Spec{}, err
 	}
+	kubelet, err := port(s, KubeletPort(cluster))
+	if err != nil {
+		return process.Spec{}, err
+	}
+	config := strings.ReplaceAll(stages, "REAL_PODS", pods.Real)
+	// The name tells the content, so that other stages are another command.
+	hash := sha256.Sum256([]byte(config))
+	file := p.file(fmt.Sprintf("stages-%x.yaml", hash[:4]))
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return process.Spec{}, fmt.Errorf("writing KWOK's stages: %w", err)
+	}
+	return process.Spec{
+		Path: "kwok",
+		Args: []string{
+			"--kubeconfig=" + p.file("kwok-client.yaml"), "--config=" + file, "--manage-all-nodes",
+			"--server-address=127.0.0.1:" + own, "--node-ip=127.0.0.1", "--node-port=" + kubelet,
+			// A restarted KWOK waits for the end of its own old lease.
+			"--node-lease-duration-seconds=10", "--cidr=10.0.0.1/24", "--v=WARN",
+		},
+	}, nil
 }
 
 // KubeletPort names the port of the process kubelet of a cluster, where the API

@@ -23,7 +23,7 @@ func allSpecs(t *testing.T, s *site.Site, cluster string) map[string]process.Spe
 	if err != nil {
 		t.Fatal(err)
 	}
-	specs, err := Specs(s, anyProgram, cluster, "false")
+	specs, err := Specs(s, anyProgram, cluster, Pods{Real: "false"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestOtherStagesAreAnotherCommand(t *testing.T) {
 	s := newSite(t)
 	config := func(realPods string) string {
 		t.Helper()
-		specs, err := Specs(s, anyProgram, "dev", realPods)
+		specs, err := Specs(s, anyProgram, "dev", Pods{Real: realPods})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +171,7 @@ func TestAdministratorsKubeconfig(t *testing.T) {
 
 func TestSpecsSayWhichProgramIsMissing(t *testing.T) {
 	missing := func(name string) (string, error) { return "", errors.New(name + " is not built") }
-	if _, err := Specs(newSite(t), missing, "dev", "false"); err == nil || err.Error() != "kube-apiserver is not built" {
+	if _, err := Specs(newSite(t), missing, "dev", Pods{Real: "false"}); err == nil || err.Error() != "kube-apiserver is not built" {
 		t.Errorf("error %v", err)
 	}
 	if _, err := Etcd(newSite(t), missing); err == nil || err.Error() != "etcd is not built" {

@@ -50,7 +50,7 @@ var cuts = map[string][]cut{
 // TestCutOff cuts a first `up` off at many points, and does each time what the
 // README says to do next.
 func TestCutOff(t *testing.T) {
-	p := newPlatform(t)
+	p := newPlatform(t, thin)
 	left := map[string][]cut{}
 	for typ, ways := range cuts {
 		left[typ] = slices.Clone(ways)

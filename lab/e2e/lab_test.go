@@ -26,16 +26,22 @@ type platform struct {
 	env  []string
 }
 
+// Modes of the lab, see the README.
+const (
+	thin = "thin"
+	full = "full"
+)
+
 // newPlatform copies what Git knows of the project, or would, and starts a lab
-// there, which ends with the test.
-func newPlatform(t *testing.T) *platform {
+// there in a mode, which ends with the test.
+func newPlatform(t *testing.T, mode string) *platform {
 	t.Helper()
 	source, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &platform{t: t, root: t.TempDir()}
-	p.env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(t.TempDir(), "config"))
+	p.env = append(os.Environ(), "LAB="+mode, "XDG_CONFIG_HOME="+filepath.Join(t.TempDir(), "config"))
 	cmd := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	cmd.Dir = source
 	list, err := cmd.Output()

@@ -21,13 +21,14 @@ import (
 // TestPlatform goes through a platform's life, step by step; each step stands
 // on the ones before.
 func TestPlatform(t *testing.T) {
-	p := newPlatform(t)
+	p := newPlatform(t, full)
 	for _, step := range []struct {
 		name string
 		run  func(*testing.T, *platform)
 	}{
 		{"a preview of nothing is complete", previewOfNothing},
 		{"up makes everything", everythingIsThere},
+		{"the controllers act", controllersAct},
 		{"a second up and a refresh change nothing", nothingChanges},
 		{"a tenant comes, a quota changes, the list is reordered", tenantsChange},
 		{"drift is put back", driftIsPutBack},

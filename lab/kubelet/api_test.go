@@ -20,6 +20,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
 
@@ -164,7 +165,7 @@ func newKubelet(t *testing.T) (*Kubelet, *api) {
 		t.Fatal(err)
 	}
 	programs := func(name string) (string, error) { return "/nonexistent/" + name, nil }
-	if _, err := cluster.Specs(s, programs, "dev", "false"); err != nil { // for the certificates
+	if _, err := cluster.Specs(s, programs, "dev", cluster.Pods{Real: "false"}); err != nil { // for the certificates
 		t.Fatal(err)
 	}
 	a := &api{t: t, objects: map[string]any{
@@ -174,6 +175,7 @@ func newKubelet(t *testing.T) (*Kubelet, *api) {
 	serve(t, s, a)
 	k := &Kubelet{
 		Site: s, Cluster: "dev", Program: exec.LookPath, Log: slog.New(slog.DiscardHandler),
+		problems: map[types.UID]string{},
 		Images: []Image{
 			{Repository: "example/shell", Entrypoint: []string{"/bin/sh", "-c"}},
 			{Repository: "example/toolbox", ExecOnly: true, Env: []string{"ARRANGED=yes"}},

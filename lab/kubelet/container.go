@@ -14,7 +14,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // containerSpec is all that RunContainer needs to start a container's process.
@@ -26,11 +25,17 @@ type containerSpec struct {
 	Mounts []mount
 	// Programs by name: what PATH finds first.
 	Programs map[string]string
+	// Links lead paths to programs.
+	Links map[string]string
 	// declared are the variables that a command may name as $(NAME).
 	declared []string
 	// Networked: the process enters the network namespace in file descriptor 4.
 	Networked bool
 	network   *attachment
+	// grace is the time to end in; at zero the process is killed at once.
+	grace time.Duration
+	// started, if not nil, is told the process.
+	started func(pid int)
 }
 
 type mount struct {
@@ -49,7 +54,7 @@ func (k *Kubelet) containerSpec(ctx context.Context, pod *corev1.Pod, c *corev1.
 	if err := k.refresh(ctx, pod, v); err != nil {
 		return nil, err
 	}
-	declared, err := k.environment(ctx, pod, c)
+	declared, err := k.environment(ctx, pod, c, v.address)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +67,13 @@ func (k *Kubelet) containerSpec(ctx context.Context, pod *corev1.Pod, c *corev1.
 		if !ok {
 			return nil, fmt.Errorf("container %s mounts the unknown volume %s", c.Name, m.Name)
 		}
-		spec.Mounts = append(spec.Mounts, mount{filepath.Join(source, m.SubPath), m.MountPath, m.ReadOnly || !writable(pod, m.Name)})
+		source = filepath.Join(source, m.SubPath)
+		if m.SubPath != "" && writable(pod, m.Name) {
+			if err := os.MkdirAll(source, 0o700); err != nil {
+				return nil, fmt.Errorf("volume %s: %w", m.Name, err)
+			}
+		}
+		spec.Mounts = append(spec.Mounts, mount{source, m.MountPath, m.ReadOnly || !writable(pod, m.Name)})
 	}
 	spec.Mounts = append(spec.Mounts,
 		mount{filepath.Join(v.root, resolvConfFile), "/etc/resolv.conf", true},
@@ -75,13 +86,21 @@ func (k *Kubelet) containerSpec(ctx context.Context, pod *corev1.Pod, c *corev1.
 			return nil, err
 		}
 	}
+	for _, name := range image.Paths {
+		if spec.Programs[name], err = k.Program(name); err != nil {
+			return nil, err
+		}
+	}
+	spec.Links = image.Paths
 	return spec, nil
 }
 
 // writable says whether a volume is the pod's own: Secrets, ConfigMaps and
 // projected volumes are always mounted read-only.
 func writable(pod *corev1.Pod, volume string) bool {
-	return slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == volume && v.EmptyDir != nil })
+	return slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool {
+		return v.Name == volume && (v.EmptyDir != nil || v.PersistentVolumeClaim != nil)
+	})
 }
 
 // lastOfEach leaves the last value of each variable: what the container says
@@ -107,83 +126,6 @@ func imageEnvironment(pod *corev1.Pod) []string {
 		"PATH=" + programFolder + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOSTNAME=" + pod.Name,
 	}
-}
-
-// environment is what the pod says, and the API server's address. A value may name
-// the variables before it as $(NAME).
-func (k *Kubelet) environment(ctx context.Context, pod *corev1.Pod, c *corev1.Container) ([]string, error) {
-	env := []string{
-		"KUBERNETES_SERVICE_HOST=" + apiAddress.String(), "KUBERNETES_SERVICE_PORT=443", "KUBERNETES_SERVICE_PORT_HTTPS=443",
-	}
-	for _, from := range c.EnvFrom {
-		more, err := k.envFrom(ctx, pod.Namespace, from)
-		if err != nil {
-			return nil, err
-		}
-		env = append(env, more...)
-	}
-	for _, e := range c.Env {
-		value := expand(e.Value, env)
-		if e.ValueFrom != nil {
-			var err error
-			if value, err = k.valueFrom(ctx, pod, e.ValueFrom); err != nil {
-				return nil, fmt.Errorf("variable %s: %w", e.Name, err)
-			}
-		}
-		env = append(env, e.Name+"="+value)
-	}
-	return env, nil
-}
-
-func (k *Kubelet) envFrom(ctx context.Context, namespace string, from corev1.EnvFromSource) ([]string, error) {
-	var env []string
-	switch {
-	case from.SecretRef != nil:
-		s, err := k.client.CoreV1().Secrets(namespace).Get(ctx, from.SecretRef.Name, metav1.GetOptions{})
-		if err != nil {
-			return nil, err
-		}
-		for key, value := range s.Data {
-			env = append(env, from.Prefix+key+"="+string(value))
-		}
-	case from.ConfigMapRef != nil:
-		c, err := k.client.CoreV1().ConfigMaps(namespace).Get(ctx, from.ConfigMapRef.Name, metav1.GetOptions{})
-		if err != nil {
-			return nil, err
-		}
-		for key, value := range c.Data {
-			env = append(env, from.Prefix+key+"="+value)
-		}
-	}
-	return env, nil
-}
-
-func (k *Kubelet) valueFrom(ctx context.Context, pod *corev1.Pod, from *corev1.EnvVarSource) (string, error) {
-	switch {
-	case from.FieldRef != nil:
-		return field(pod, from.FieldRef.FieldPath)
-	case from.SecretKeyRef != nil:
-		s, err := k.client.CoreV1().Secrets(pod.Namespace).Get(ctx, from.SecretKeyRef.Name, metav1.GetOptions{})
-		if err != nil {
-			return "", err
-		}
-		value, ok := s.Data[from.SecretKeyRef.Key]
-		if !ok {
-			return "", fmt.Errorf("secret %s has no key %s", s.Name, from.SecretKeyRef.Key)
-		}
-		return string(value), nil
-	case from.ConfigMapKeyRef != nil:
-		c, err := k.client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, from.ConfigMapKeyRef.Name, metav1.GetOptions{})
-		if err != nil {
-			return "", err
-		}
-		value, ok := c.Data[from.ConfigMapKeyRef.Key]
-		if !ok {
-			return "", fmt.Errorf("config map %s has no key %s", c.Name, from.ConfigMapKeyRef.Key)
-		}
-		return value, nil
-	}
-	return "", fmt.Errorf("the lab's kubelet knows fieldRef, secretKeyRef and configMapKeyRef only")
 }
 
 // RunContainerCommand is the hidden subcommand of the lab's own program that
@@ -214,9 +156,19 @@ func (spec *containerSpec) run(ctx context.Context, in io.Reader, out, errOut io
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, errOut
 	cmd.ExtraFiles = []*os.File{read}
 	if spec.Networked {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, spec.network.File())
+		cmd.ExtraFiles = append(cmd.ExtraFiles, spec.network.Pod.File())
 	}
 	cmd.WaitDelay = time.Second
+	if spec.grace > 0 {
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.WaitDelay = spec.grace
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
-	return cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if spec.started != nil {
+		spec.started(cmd.Process.Pid)
+	}
+	return cmd.Wait()
 }

@@ -33,7 +33,7 @@ func TestEnvironment(t *testing.T) {
 		{Prefix: "S_", SecretRef: &corev1.SecretEnvSource{LocalObjectReference: configMapSource("keys")}},
 		{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: configMapSource("settings")}},
 	}
-	env, err := k.environment(t.Context(), pod, c)
+	env, err := k.environment(t.Context(), pod, c, "10.244.0.9")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,11 +53,12 @@ func TestEnvironmentRefuses(t *testing.T) {
 	for want, source := range map[string]*corev1.EnvVarSource{
 		"not found":                secretKey("absent", "a"),
 		"has no key b":             secretKey("keys", "b"),
-		"knows fieldRef, secretKe": {ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.cpu"}},
+		"know the resource limit":  {ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limit.cpu"}},
+		"knows fieldRef, resource": {FileKeyRef: &corev1.FileKeySelector{}},
 	} {
 		pod := jobPod("")
 		pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "X", ValueFrom: source}}
-		_, err := k.environment(t.Context(), pod, &pod.Spec.Containers[0])
+		_, err := k.environment(t.Context(), pod, &pod.Spec.Containers[0], "10.244.0.9")
 		if err == nil || !strings.HasPrefix(err.Error(), "variable X: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one of variable X with %q", err, want)
 		}

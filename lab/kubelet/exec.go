@@ -99,7 +99,7 @@ func (e *executor) ExecInContainer(ctx context.Context, _ string, _ types.UID, c
 		if !ok {
 			return fmt.Errorf("container %s is played: the lab has no programs for image %s", container, c.Image)
 		}
-		volumes, err := e.k.materialise(ctx, e.pod)
+		volumes, err := e.k.materialise(ctx, e.pod, e.pod.Status.PodIP)
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func TestCommandIsExpanded(t *testing.T) {
 	c.Env = []corev1.EnvVar{{Name: "SHELL_AT", Value: "/bin/sh"}, {Name: "WORD", Value: "expanded"}}
 	c.Command = []string{"$(SHELL_AT)", "-c"}
 	c.Args = []string{"echo $(WORD) $$(echo shell) $(HOSTNAME_OF_NOBODY)x || :"}
-	v, err := k.materialise(t.Context(), pod)
+	v, err := k.materialise(t.Context(), pod, "10.244.0.9")
 	if err != nil {
 		t.Fatal(err)
 	}

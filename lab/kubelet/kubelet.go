@@ -13,12 +13,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -33,6 +35,8 @@ type Image struct {
 	Repository string
 	// Programs on PATH in the container, beside the machine's own.
 	Programs []string
+	// Paths are programs at places of the image's own, which pods name.
+	Paths map[string]string
 	// Entrypoint of the image, for containers without a command.
 	Entrypoint []string
 	// JobsOnly: only pods of Jobs run, those of servers are played.
@@ -61,8 +65,17 @@ type Kubelet struct {
 	client  *kubernetes.Clientset
 	network *network
 	mu      sync.Mutex
-	active  map[types.UID]context.CancelFunc
-	pods    sync.WaitGroup
+	active  map[types.UID]*activePod
+	// problems are why pods could not be prepared, as the log has said.
+	problems  map[types.UID]string
+	processes processes
+	pods      sync.WaitGroup
+}
+
+// activePod is a pod that runs, or ran to its end.
+type activePod struct {
+	cancel context.CancelFunc
+	ended  bool
 }
 
 // image finds a container's image in the table.
@@ -84,7 +97,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.client, k.active = client, map[types.UID]context.CancelFunc{}
+	k.client, k.active, k.problems = client, map[types.UID]*activePod{}, map[types.UID]string{}
 	if err := k.removeLeft(); err != nil {
 		return err
 	}
@@ -95,8 +108,9 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	}()
 	k.network = newNetwork(ctx, client, k.Route, k.Log.With("cluster", k.Cluster))
 	go k.network.run(ctx)
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	go func() { failed <- k.serveExec(ctx) }()
+	go func() { failed <- k.serveEgress(ctx) }()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
@@ -108,13 +122,13 @@ func (k *Kubelet) Run(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("serving commands in pods of cluster %s: %w", k.Cluster, err)
+			return fmt.Errorf("serving the API server of cluster %s: %w", k.Cluster, err)
 		case <-ticker.C:
 		}
 	}
 }
 
-// look starts the pods that are new, and ends those that are gone.
+// look starts the pods that are new, and ends those that are gone or are to go.
 func (k *Kubelet) look(ctx context.Context) {
 	pods, err := k.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
@@ -125,22 +139,78 @@ func (k *Kubelet) look(ctx context.Context) {
 	defer k.mu.Unlock()
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if pod.DeletionTimestamp != nil || !k.ours(pod) {
+		if !k.ours(pod) {
+			if wasOurs(pod) {
+				k.pods.Go(func() { k.giveUp(ctx, pod) })
+			}
 			continue
 		}
 		present[pod.UID] = true
-		if _, runs := k.active[pod.UID]; runs || finished(pod) || pod.Spec.NodeName == "" {
+		if pod.DeletionTimestamp != nil {
+			k.delete(ctx, pod)
 			continue
 		}
-		podCtx, cancel := context.WithCancel(ctx)
-		k.active[pod.UID] = cancel
-		k.pods.Go(func() { k.runPod(podCtx, pod) })
+		if k.active[pod.UID] != nil || finished(pod) || pod.Spec.NodeName == "" {
+			continue
+		}
+		k.start(ctx, pod)
 	}
-	for uid, cancel := range k.active {
+	for uid, a := range k.active {
 		if !present[uid] {
-			cancel()
+			a.cancel()
 			delete(k.active, uid)
 		}
+	}
+	for uid := range k.problems {
+		if !present[uid] {
+			delete(k.problems, uid)
+		}
+	}
+}
+
+// start runs a pod from now on. Called with the lock held.
+func (k *Kubelet) start(ctx context.Context, pod *corev1.Pod) {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &activePod{cancel: cancel}
+	k.active[pod.UID] = a
+	k.pods.Go(func() {
+		k.runPod(ctx, pod)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		a.ended = true
+	})
+}
+
+// delete ends a pod that is to go, and lets its object go once its processes
+// have: a StatefulSet's next pod of the name may not meet them. Called with the
+// lock held.
+func (k *Kubelet) delete(ctx context.Context, pod *corev1.Pod) {
+	if a := k.active[pod.UID]; a != nil && !a.ended {
+		a.cancel()
+		return
+	}
+	now := int64(0)
+	options := metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: metav1.NewUIDPreconditions(string(pod.UID))}
+	err := k.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, options)
+	if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
+		k.Log.Warn("deleting", "cluster", k.Cluster, "pod", pod.Namespace+"/"+pod.Name, "error", err.Error())
+	}
+}
+
+// wasOurs tells a pod that a kubelet with more images ran, by its address.
+func wasOurs(pod *corev1.Pod) bool {
+	address, err := netip.ParseAddr(pod.Status.PodIP)
+	return err == nil && podRange.Contains(address) && !finished(pod) && pod.DeletionTimestamp == nil
+}
+
+// giveUp leaves a pod to KWOK, which plays it from its beginning.
+func (k *Kubelet) giveUp(ctx context.Context, pod *corev1.Pod) {
+	pod.Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
+		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()},
+	}}
+	_, err := k.client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) && ctx.Err() == nil {
+		k.Log.Warn("leaving a pod to be played", "cluster", k.Cluster, "pod", pod.Namespace+"/"+pod.Name, "error", err.Error())
 	}
 }
 

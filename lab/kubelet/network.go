@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -63,7 +62,8 @@ type attachment struct {
 	*podnet.Network
 	address   netip.Addr
 	listeners map[netip.AddrPort]net.Listener
-	dns       io.Closer
+	dns       []io.Closer
+	names     names
 }
 
 func newNetwork(ctx context.Context, client kubernetes.Interface, route func(host, port string) (string, bool), log *slog.Logger) *network {
@@ -107,7 +107,7 @@ func (n *network) run(ctx context.Context) {
 }
 
 // attach gives a pod its place.
-func (n *network) attach() (*attachment, error) {
+func (n *network) attach(of *corev1.Pod) (*attachment, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	address := n.free()
@@ -115,9 +115,13 @@ func (n *network) attach() (*attachment, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &attachment{Network: pod, address: address, listeners: map[netip.AddrPort]net.Listener{}}
-	if a.dns, err = n.serveNames(a); err != nil {
-		return nil, errors.Join(err, pod.Close())
+	a := &attachment{Network: pod, address: address, listeners: map[netip.AddrPort]net.Listener{}, names: namesOf(of)}
+	for _, server := range nameservers(of) {
+		closer, err := n.serveNames(a, server)
+		if err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+		a.dns = append(a.dns, closer)
 	}
 	n.pods[address] = a
 	n.listen(a, n.targets())
@@ -152,12 +156,18 @@ func (n *network) detach(a *attachment) {
 	n.mu.Lock()
 	delete(n.pods, a.address)
 	n.mu.Unlock()
+	_ = a.close()
+	n.notice()
+}
+
+func (a *attachment) close() error {
 	for _, listener := range a.listeners {
 		_ = listener.Close()
 	}
-	_ = a.dns.Close()
-	_ = a.Close()
-	n.notice()
+	for _, server := range a.dns {
+		_ = server.Close()
+	}
+	return a.Close()
 }
 
 func (n *network) listenAll() {
@@ -179,7 +189,7 @@ func (n *network) listen(a *attachment, targets map[netip.AddrPort]bool) {
 		if target.Addr() == a.address || a.listeners[target] != nil {
 			continue
 		}
-		listener, err := a.Listen(target)
+		listener, err := a.Cluster.Listen(target)
 		if err != nil {
 			n.log.Warn("a pod does not see an address", "address", target, "error", err.Error())
 			continue
@@ -221,7 +231,6 @@ func (n *network) targets() map[netip.AddrPort]bool {
 			}
 		}
 	}
-	delete(targets, dnsAddress)
 	for target, tcp := range targets {
 		if !tcp {
 			delete(targets, target)
@@ -273,7 +282,7 @@ func (n *network) dial(ctx context.Context, target netip.AddrPort) (net.Conn, er
 	var dialer net.Dialer
 	switch {
 	case pod != nil:
-		return pod.Dial(ctx, target)
+		return pod.Cluster.Dial(ctx, target)
 	case server != "":
 		return dialer.DialContext(ctx, "tcp", server)
 	}
@@ -282,7 +291,7 @@ func (n *network) dial(ctx context.Context, target netip.AddrPort) (net.Conn, er
 		return nil, fmt.Errorf("no Service has the address %s", target)
 	}
 	if pod, address, ok := n.endpoint(service, port); ok {
-		return pod.Dial(ctx, address)
+		return pod.Cluster.Dial(ctx, address)
 	}
 	address, known := n.route(service.Name+"."+service.Namespace+".svc", strconv.Itoa(int(port.Port)))
 	if !known || address == "" {
@@ -326,62 +335,6 @@ func (n *network) endpoint(s *corev1.Service, port corev1.ServicePort) (*attachm
 		}
 	}
 	return nil, netip.AddrPort{}, false
-}
-
-// lookup resolves a name as a cluster's DNS does
-// (https://github.com/kubernetes/dns/blob/master/docs/specification.md): a
-// Service by its address, one without an address by its pods' or, for a name
-// with one label more, by one pod's; and the names of the lab's site.
-func (n *network) lookup(name string) (addresses []netip.Addr, known bool) {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	inCluster, ok := strings.CutSuffix(name, ".svc.cluster.local")
-	if !ok {
-		if server, known := n.route(name, strconv.Itoa(sitePort)); known && server != "" && !strings.HasSuffix(name, ".svc") {
-			return []netip.Addr{n.siteAddress(server, sitePort)}, true
-		}
-		return nil, false
-	}
-	parts := strings.Split(inCluster, ".")
-	if len(parts) != 2 && len(parts) != 3 {
-		return nil, false
-	}
-	hostname := ""
-	if len(parts) == 3 {
-		hostname = parts[0]
-	}
-	service, namespace := parts[len(parts)-2], parts[len(parts)-1]
-	s, err := n.services.Services(namespace).Get(service)
-	if err != nil {
-		return nil, false
-	}
-	if address, err := netip.ParseAddr(s.Spec.ClusterIP); err == nil && hostname == "" {
-		return []netip.Addr{address}, true
-	}
-	slices, _ := n.slices.EndpointSlices(namespace).List(labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: service}))
-	for _, slice := range slices {
-		for _, e := range slice.Endpoints {
-			if hostname == "" || e.Hostname != nil && *e.Hostname == hostname {
-				addresses = append(addresses, n.podAddress(e, s))
-			}
-		}
-	}
-	return addresses, true
-}
-
-// podAddress is that of a pod behind a Service, or of the lab's own server in the
-// place of a played one.
-func (n *network) podAddress(e discoveryv1.Endpoint, s *corev1.Service) netip.Addr {
-	address, _ := netip.ParseAddr(e.Addresses[0])
-	if n.at(e.Addresses[0]) != nil || e.Hostname == nil {
-		return address
-	}
-	for _, p := range s.Spec.Ports {
-		name := *e.Hostname + "." + s.Name + "." + s.Namespace + ".svc"
-		if server, known := n.route(name, strconv.Itoa(int(p.Port))); known && server != "" {
-			return n.siteAddress(server, uint16(p.Port))
-		}
-	}
-	return address
 }
 
 // siteAddress is the address in pods of one of the lab's servers, on a port.

@@ -70,7 +70,7 @@ func endpoints(t *testing.T, client *fake.Clientset, name string, port int32, ad
 
 func attach(t *testing.T, n *network) *attachment {
 	t.Helper()
-	a, err := n.attach()
+	a, err := n.attach(&corev1.Pod{})
 	if errors.Is(err, syscall.EPERM) {
 		t.Skip("this user may make no network namespaces")
 	}
@@ -101,7 +101,7 @@ func hears(t *testing.T, a *attachment, address, want string) {
 	t.Helper()
 	got := ""
 	for range 200 {
-		conn, err := a.Dial(t.Context(), netip.MustParseAddrPort(address))
+		conn, err := a.Pod.Dial(t.Context(), netip.MustParseAddrPort(address))
 		if err == nil {
 			text, _ := io.ReadAll(conn)
 			_ = conn.Close()
@@ -122,7 +122,7 @@ func TestServicesLeadToPodsAndToTheLab(t *testing.T) {
 	word(t, server, "the lab's Vault")
 	n, client := newTestNetwork(t, server.Addr().String())
 	web, other := attach(t, n), attach(t, n)
-	listener, err := web.Listen(netip.MustParseAddrPort("0.0.0.0:8080"))
+	listener, err := web.Pod.Listen(netip.MustParseAddrPort("0.0.0.0:8080"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +136,10 @@ func TestServicesLeadToPodsAndToTheLab(t *testing.T) {
 	hears(t, other, "10.96.0.20:8200", "the lab's Vault")
 	endpoints(t, client, "played", 80, netip.MustParseAddr("10.0.0.7"))
 	eventually(t, "a played pod's name", func() bool {
-		all, _ := n.lookup("played-0.played.shop.svc.cluster.local")
+		all, _ := n.lookup(names{}, "played-0.played.shop.svc.cluster.local")
 		return len(all) == 1 && siteRange.Contains(all[0])
 	})
-	all, _ := n.lookup("played-0.played.shop.svc.cluster.local")
+	all, _ := n.lookup(names{}, "played-0.played.shop.svc.cluster.local")
 	hears(t, other, all[0].String()+":80", "the lab's Vault")
 	// Nobody stands for the API here: the connection ends.
 	hears(t, other, "10.96.0.1:443", "")
@@ -158,7 +158,7 @@ func TestNames(t *testing.T) {
 	pods := []netip.Addr{netip.MustParseAddr("10.244.0.5"), netip.MustParseAddr("10.244.0.6")}
 	endpoints(t, client, "members", 80, pods...)
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if all, _ := n.lookup("members.shop.svc.cluster.local."); len(all) == 2 {
+		if all, _ := n.lookup(names{}, "members.shop.svc.cluster.local."); len(all) == 2 {
 			break
 		}
 	}
@@ -169,7 +169,7 @@ func TestNames(t *testing.T) {
 		"members-1.members.shop.svc.cluster.local.": {"10.244.0.6"},
 		"gitlab.platform.test.":                     {"10.97.0.1"},
 	} {
-		got, known := n.lookup(name)
+		got, known := n.lookup(names{}, name)
 		if !known || len(got) != len(want) {
 			t.Errorf("%s: %v (known: %v), want %v", name, got, known, want)
 			continue
@@ -184,7 +184,7 @@ func TestNames(t *testing.T) {
 		"none.shop.svc.cluster.local.", "web.none.svc.cluster.local.", "svc.cluster.local.", "unserved.platform.test.",
 		"example.com.", "web.shop.svc.",
 	} {
-		if got, known := n.lookup(name); known {
+		if got, known := n.lookup(names{}, name); known {
 			t.Errorf("%s is known: %v", name, got)
 		}
 	}
@@ -195,7 +195,7 @@ func TestPodsAskForNames(t *testing.T) {
 	n, _ := newTestNetwork(t, "127.0.0.1:9")
 	pod := attach(t, n)
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return pod.DialPacket(ctx, dnsAddress)
+		return pod.Pod.DialPacket(ctx, dnsAddress)
 	}}
 	got, err := resolver.LookupHost(t.Context(), "web.shop.svc.cluster.local.")
 	if err != nil || len(got) != 1 || got[0] != "10.96.0.30" {

@@ -37,12 +37,12 @@ func (k *Kubelet) runPod(ctx context.Context, pod *corev1.Pod) {
 	log := k.Log.With("cluster", k.Cluster, "pod", pod.Namespace+"/"+pod.Name)
 	r, err := k.preparePod(ctx, pod)
 	if err != nil {
-		log.Error("preparing", "error", err.Error())
-		k.forget(pod)
+		k.forget(ctx, pod, err)
 		return
 	}
 	defer r.remove()
 	r.report(ctx, corev1.PodPending)
+	go r.keepFresh(ctx)
 	for i := range pod.Spec.InitContainers {
 		if !r.keep(ctx, &pod.Spec.InitContainers[i], &r.status.InitContainerStatuses[i], r.restartsInit) {
 			r.end(ctx, corev1.PodFailed)
@@ -72,10 +72,10 @@ func (k *Kubelet) runPod(ctx context.Context, pod *corev1.Pod) {
 func (k *Kubelet) preparePod(ctx context.Context, pod *corev1.Pod) (*podRun, error) {
 	r := &podRun{Kubelet: k, pod: pod}
 	var err error
-	if r.place, err = k.network.attach(); err != nil {
+	if r.place, err = k.network.attach(pod); err != nil {
 		return nil, err
 	}
-	if r.volumes, err = k.materialise(ctx, pod); err != nil {
+	if r.volumes, err = k.materialise(ctx, pod, r.place.address.String()); err != nil {
 		k.network.detach(r.place)
 		return nil, fmt.Errorf("volumes: %w", err)
 	}
@@ -88,15 +88,35 @@ func (r *podRun) remove() {
 	r.network.detach(r.place)
 }
 
-// forget lets the next look try a pod again.
-func (k *Kubelet) forget(pod *corev1.Pod) {
-	time.Sleep(time.Second)
+// forget lets a later look try a pod again that could not be prepared. The log
+// says why, once.
+func (k *Kubelet) forget(ctx context.Context, pod *corev1.Pod, why error) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Second):
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if cancel, ok := k.active[pod.UID]; ok {
-		cancel()
+	if k.problems[pod.UID] != why.Error() && ctx.Err() == nil {
+		k.problems[pod.UID] = why.Error()
+		k.Log.Error("preparing", "cluster", k.Cluster, "pod", pod.Namespace+"/"+pod.Name, "error", why.Error())
+	}
+	if a, ok := k.active[pod.UID]; ok {
+		a.cancel()
 		delete(k.active, pod.UID)
 	}
+}
+
+// ready says whether the pod's last status does.
+func (r *podRun) ready() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
 }
 
 func (r *podRun) end(ctx context.Context, phase corev1.PodPhase) {
@@ -110,18 +130,33 @@ func newStatus(pod *corev1.Pod, address string) *corev1.PodStatus {
 	status := &corev1.PodStatus{
 		StartTime: &now, HostIP: "127.0.0.1", PodIP: address, PodIPs: []corev1.PodIP{{IP: address}},
 	}
-	of := func(containers []corev1.Container) []corev1.ContainerStatus {
+	of := func(containers []corev1.Container, before []corev1.ContainerStatus) []corev1.ContainerStatus {
 		var all []corev1.ContainerStatus
 		for _, c := range containers {
 			all = append(all, corev1.ContainerStatus{
-				Name: c.Name, Image: c.Image,
+				Name: c.Name, Image: c.Image, RestartCount: restartsOf(c.Name, before),
 				State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}},
 			})
 		}
 		return all
 	}
-	status.InitContainerStatuses, status.ContainerStatuses = of(pod.Spec.InitContainers), of(pod.Spec.Containers)
+	var init, main []corev1.ContainerStatus
+	if wasOurs(pod) {
+		init, main = pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses
+	}
+	status.InitContainerStatuses, status.ContainerStatuses = of(pod.Spec.InitContainers, init), of(pod.Spec.Containers, main)
 	return status
+}
+
+// restartsOf counts the restarts of a container whose pod ran under a kubelet
+// before this one, with whose end it ended.
+func restartsOf(container string, before []corev1.ContainerStatus) int32 {
+	for _, s := range before {
+		if s.Name == container && s.State.Waiting == nil {
+			return s.RestartCount + 1
+		}
+	}
+	return 0
 }
 
 // restarts says whether a container that ended is started again.
@@ -209,7 +244,9 @@ func (k *Kubelet) execute(ctx context.Context, pod *corev1.Pod, c *corev1.Contai
 	for i, word := range spec.Command {
 		spec.Command[i] = expand(word, spec.declared)
 	}
-	spec.network = place
+	spec.network, spec.grace = place, grace(pod)
+	spec.started = func(pid int) { k.processes.note(pod, c.Name, pid) }
+	defer k.processes.forget(pod, c.Name)
 	log, err := os.OpenFile(k.Site.Log(fmt.Sprintf("pods/%s-%s-%s-%s", k.Cluster, pod.Namespace, pod.Name, c.Name)),
 		os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -217,6 +254,17 @@ func (k *Kubelet) execute(ctx context.Context, pod *corev1.Pod, c *corev1.Contai
 	}
 	defer func() { _ = log.Close() }()
 	return exitCode(spec.run(ctx, nil, log, log))
+}
+
+// graceAtMost is short: whoever ends the lab waits for it.
+const graceAtMost = 5 * time.Second
+
+// grace is the time between a container's SIGTERM and its SIGKILL.
+func grace(pod *corev1.Pod) time.Duration {
+	if s := pod.Spec.TerminationGracePeriodSeconds; s != nil {
+		return min(time.Duration(*s)*time.Second, graceAtMost)
+	}
+	return graceAtMost
 }
 
 func exitCode(err error) (int, error) {

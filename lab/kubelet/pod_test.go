@@ -113,7 +113,7 @@ func TestContainerIsRestarted(t *testing.T) {
 // A pod that is deleted ends with its processes, and says nothing more.
 func TestDeletedPodEnds(t *testing.T) {
 	k, api := newKubelet(t)
-	k.active = map[types.UID]context.CancelFunc{}
+	k.active = map[types.UID]*activePod{}
 	pod := jobPod("echo started; exec sleep 60")
 	api.put(podPath(pod), pod)
 	k.look(t.Context())
@@ -141,7 +141,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		}
 		return found
 	}
-	if _, err := k.materialise(t.Context(), jobPod("")); err != nil { // and is killed
+	if _, err := k.materialise(t.Context(), jobPod(""), "10.244.0.9"); err != nil { // and is killed
 		t.Fatal(err)
 	}
 	pod := jobPod("echo started; sleep 60")

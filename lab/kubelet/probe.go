@@ -122,7 +122,7 @@ func (r *podRun) dial(ctx context.Context, c *corev1.Container, port intstr.IntO
 	if err != nil {
 		return nil, err
 	}
-	return r.place.Dial(ctx, netip.AddrPortFrom(r.place.address, number))
+	return r.place.Cluster.Dial(ctx, netip.AddrPortFrom(r.place.address, number))
 }
 
 // get asks as the kubelet does: no certificate is verified, and any answer below

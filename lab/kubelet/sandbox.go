@@ -81,8 +81,13 @@ func (spec *containerSpec) root() (string, error) {
 	}
 	// Sorted, a folder comes before what is mounted in it.
 	targets := slices.Sorted(maps.Keys(sources))
+	links := map[string]string{}
+	for path, program := range spec.Links {
+		links[linked(path)] = filepath.Join(programFolder, program)
+	}
+	places := slices.Concat(targets, slices.Collect(maps.Keys(links)))
 	for _, path := range systemPaths {
-		if err := share(root, path, targets); err != nil {
+		if err := share(root, path, places); err != nil {
 			return "", err
 		}
 	}
@@ -108,6 +113,15 @@ func (spec *containerSpec) root() (string, error) {
 		}
 		_ = source.Close()
 	}
+	for path, program := range links {
+		place := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.Symlink(program, place); err != nil {
+			return "", err
+		}
+	}
 	return root, nil
 }
 
@@ -126,7 +140,7 @@ func (spec *containerSpec) open() (map[string]source, error) {
 		if err != nil {
 			return fmt.Errorf("opening %s for %s: %w", m.Source, m.Target, err)
 		}
-		sources[filepath.Clean(m.Target)] = source{f, m.ReadOnly}
+		sources[linked(filepath.Clean(m.Target))] = source{f, m.ReadOnly}
 		return nil
 	}
 	for _, m := range spec.Mounts {
@@ -140,6 +154,21 @@ func (spec *containerSpec) open() (map[string]source, error) {
 		}
 	}
 	return sources, nil
+}
+
+// linked is a path in the container without the links that are system paths of
+// the machine, /bin to /usr/bin say.
+func linked(target string) string {
+	for _, path := range systemPaths {
+		rest, below := strings.CutPrefix(target, path+"/")
+		if !below {
+			continue
+		}
+		if place, err := filepath.EvalSymlinks(path); err == nil {
+			return filepath.Join(place, rest)
+		}
+	}
+	return target
 }
 
 // share shows a path of the machine under the same name, read-only; links stay
@@ -167,6 +196,16 @@ func share(root, path string, targets []string) error {
 		}
 		return protect(root + path)
 	}
+	return shareEntries(root, path, targets)
+}
+
+// machineFolder is where a container finds the machine's own folders, for the
+// links of those that are made anew.
+const machineFolder = "/lab/machine"
+
+// shareEntries makes a folder anew. Files become links: /usr/bin has more of them
+// than one wants mounts.
+func shareEntries(root, path string, targets []string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return err
@@ -174,8 +213,23 @@ func share(root, path string, targets []string) error {
 	if err := os.Mkdir(root+path, 0o755); err != nil {
 		return err
 	}
+	original := filepath.Join(root, machineFolder, path)
+	if err := bind(path, original); err != nil {
+		return err
+	}
+	if err := protect(original); err != nil {
+		return err
+	}
 	for _, entry := range entries {
-		if err := share(root, filepath.Join(path, entry.Name()), targets); err != nil {
+		name := filepath.Join(path, entry.Name())
+		switch {
+		case slices.Contains(targets, name):
+		case entry.Type().IsRegular():
+			err = os.Symlink(filepath.Join(machineFolder, name), root+name)
+		default:
+			err = share(root, name, targets)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -48,7 +48,7 @@ func TestMaterialise(t *testing.T) {
 		volume("work", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}),
 		volume("account", accountVolume()),
 	}
-	v, err := k.materialise(t.Context(), pod)
+	v, err := k.materialise(t.Context(), pod, "10.244.0.9")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,12 +120,12 @@ func TestMaterialiseRefuses(t *testing.T) {
 		{"no secret", secretVolume("absent"), "not found"},
 		{"no key", secretVolume("keys", corev1.KeyToPath{Key: "z", Path: "z"}), "there is no key z"},
 		{"a path out of the volume", secretVolume("keys", corev1.KeyToPath{Key: "a", Path: "../../a"}), `the path "../../a" leaves its volume`},
-		{"a folder of the host", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}, "knows emptyDir, secret"},
+		{"a folder of the host", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}, "knows emptyDir, persist"},
 		{"an unknown field", corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{
 			DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{
-				{Path: "x", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.labels"}},
+				{Path: "x", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.owner"}},
 			}},
-		}}}}, "does not know the field metadata.labels"},
+		}}}}, "does not know the field metadata.owner"},
 		{"an unknown source", corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: make([]corev1.VolumeProjection, 1)}}, "unknown projected source"},
 	}
 	k, api := newKubelet(t)
@@ -135,7 +135,7 @@ func TestMaterialiseRefuses(t *testing.T) {
 			pod := jobPod("")
 			name := "refused-" + filepath.Base(t.TempDir()) + filepath.Base(k.Site.Dir) // seen by no other test's search below
 			pod.Spec.Volumes = []corev1.Volume{volume(name, test.source)}
-			_, err := k.materialise(t.Context(), pod)
+			_, err := k.materialise(t.Context(), pod, "10.244.0.9")
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "volume "+name) {
 				t.Errorf("error %v, want one of volume %s with %q", err, name, test.want)
 			}
@@ -153,7 +153,7 @@ func TestOptionalSourcesMayLack(t *testing.T) {
 	source.Secret.Optional = &yes
 	pod := jobPod("")
 	pod.Spec.Volumes = []corev1.Volume{volume("v", source)}
-	v, err := k.materialise(t.Context(), pod)
+	v, err := k.materialise(t.Context(), pod, "10.244.0.9")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestRefresh(t *testing.T) {
 	source.Secret.Optional = &yes
 	pod := jobPod("")
 	pod.Spec.Volumes = []corev1.Volume{volume("v", source), volume("work", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})}
-	v, err := k.materialise(t.Context(), pod)
+	v, err := k.materialise(t.Context(), pod, "10.244.0.9")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,18 +46,18 @@ func answer(t *testing.T, listener net.Listener, word string) {
 	}()
 }
 
-func listen(t *testing.T, n *Network, address, word string) {
+func listen(t *testing.T, s Side, address, word string) {
 	t.Helper()
-	listener, err := n.Listen(netip.MustParseAddrPort(address))
+	listener, err := s.Listen(netip.MustParseAddrPort(address))
 	if err != nil {
 		t.Fatal(err)
 	}
 	answer(t, listener, word)
 }
 
-func ask(t *testing.T, n *Network, address string) string {
+func ask(t *testing.T, s Side, address string) string {
 	t.Helper()
-	conn, err := n.Dial(t.Context(), netip.MustParseAddrPort(address))
+	conn, err := s.Dial(t.Context(), netip.MustParseAddrPort(address))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,23 +71,25 @@ func ask(t *testing.T, n *Network, address string) string {
 
 func TestTwoPodsListenOnTheSamePort(t *testing.T) {
 	a, b := open(t, first), open(t, second)
-	listen(t, a, "0.0.0.0:8443", "a")
-	listen(t, b, "0.0.0.0:8443", "b")
-	for address, pod := range map[string]*Network{"127.0.0.1:8443": a, "10.244.0.1:8443": a} {
-		if got := ask(t, pod, address); got != "a" {
+	listen(t, a.Pod, "0.0.0.0:8443", "a")
+	listen(t, b.Pod, "0.0.0.0:8443", "b")
+	for address, side := range map[string]Side{"127.0.0.1:8443": a.Pod, "10.244.0.1:8443": a.Cluster} {
+		if got := ask(t, side, address); got != "a" {
 			t.Errorf("%s in the first pod answers %q", address, got)
 		}
 	}
-	if got := ask(t, b, "10.244.0.2:8443"); got != "b" {
+	if got := ask(t, b.Cluster, "10.244.0.2:8443"); got != "b" {
 		t.Errorf("the second pod answers %q", got)
 	}
 }
 
 func TestAnyServiceAddressCanBeListenedOn(t *testing.T) {
 	pod := open(t, first)
-	listen(t, pod, "10.96.0.1:443", "the API")
-	listen(t, pod, "10.96.200.7:443", "a service")
-	if got := ask(t, pod, "10.96.0.1:443") + ", " + ask(t, pod, "10.96.200.7:443"); got != "the API, a service" {
+	// On the port of a Service the pod itself listens too.
+	listen(t, pod.Pod, "0.0.0.0:443", "the pod")
+	listen(t, pod.Cluster, "10.96.0.1:443", "the API")
+	listen(t, pod.Cluster, "10.96.200.7:443", "a service")
+	if got := ask(t, pod.Pod, "10.96.0.1:443") + ", " + ask(t, pod.Pod, "10.96.200.7:443"); got != "the API, a service" {
 		t.Errorf("the services answer %q", got)
 	}
 }
@@ -100,11 +102,11 @@ func TestAPodReachesNothingAndNothingReachesIt(t *testing.T) {
 	}
 	answer(t, outside, "the machine")
 	address := outside.Addr().(*net.TCPAddr).AddrPort()
-	if conn, err := pod.Dial(t.Context(), address); err == nil {
+	if conn, err := pod.Pod.Dial(t.Context(), address); err == nil {
 		_ = conn.Close()
 		t.Error("a pod reaches a server of the machine")
 	}
-	listen(t, pod, "0.0.0.0:18443", "the pod")
+	listen(t, pod.Pod, "0.0.0.0:18443", "the pod")
 	for _, address := range []string{"127.0.0.1:18443", "10.244.0.1:18443"} {
 		conn, err := net.DialTimeout("tcp", address, time.Second)
 		if err != nil {
@@ -122,14 +124,14 @@ func TestAPodReachesNothingAndNothingReachesIt(t *testing.T) {
 // TestThisProcessStaysOutside: the namespaces are left by ending the thread.
 func TestThisProcessStaysOutside(t *testing.T) {
 	pod := open(t, first)
-	listen(t, pod, "0.0.0.0:8443", "a")
+	listen(t, pod.Pod, "0.0.0.0:8443", "a")
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Processes that are started inherit the namespace of the thread that forks.
 	for range 20 {
-		_ = ask(t, pod, "127.0.0.1:8443")
+		_ = ask(t, pod.Pod, "127.0.0.1:8443")
 		if out, err := exec.Command("readlink", "/proc/self/ns/net").Output(); err != nil || string(out) != mine(t) {
 			t.Fatalf("a child is in %s (%v)", out, err)
 		}

@@ -11,6 +11,7 @@ import (
 // stat is the part of /proc/PID/stat that the package needs, see proc_pid_stat(5).
 type stat struct {
 	state   byte
+	parent  int
 	session int
 	started uint64
 }
@@ -33,6 +34,10 @@ func parseStat(line string) (stat, error) {
 	if len(fields) < 20 {
 		return stat{}, fmt.Errorf("unknown form of /proc/PID/stat: %q", line)
 	}
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return stat{}, fmt.Errorf("parent in /proc/PID/stat: %w", err)
+	}
 	session, err := strconv.Atoi(fields[3])
 	if err != nil {
 		return stat{}, fmt.Errorf("session in /proc/PID/stat: %w", err)
@@ -41,26 +46,58 @@ func parseStat(line string) (stat, error) {
 	if err != nil {
 		return stat{}, fmt.Errorf("start time in /proc/PID/stat: %w", err)
 	}
-	return stat{state: fields[0][0], session: session, started: started}, nil
+	return stat{state: fields[0][0], parent: parent, session: session, started: started}, nil
 }
 
 // sessionMembers is the living processes of a session.
 func sessionMembers(session int) []int {
+	var pids []int
+	for pid, s := range allProcesses() {
+		if s.session == session && !s.dead() {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func allProcesses() map[int]stat {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
 	}
-	var pids []int
+	all := map[int]stat{}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		if s, err := readStat(pid); err == nil && s.session == session && !s.dead() {
-			pids = append(pids, pid)
+		if s, err := readStat(pid); err == nil {
+			all[pid] = s
 		}
 	}
-	return pids
+	return all
+}
+
+// Resident is the resident memory of processes, in bytes, each with all that it
+// started.
+func Resident(pids ...int) map[int]int64 {
+	children := map[int][]int{}
+	for pid, s := range allProcesses() {
+		children[s.parent] = append(children[s.parent], pid)
+	}
+	var of func(pid int) int64
+	of = func(pid int) int64 {
+		sum := residentBytes(pid)
+		for _, child := range children[pid] {
+			sum += of(child)
+		}
+		return sum
+	}
+	all := map[int]int64{}
+	for _, pid := range pids {
+		all[pid] = of(pid)
+	}
+	return all
 }
 
 // residentBytes is the resident memory of a process, see proc_pid_statm(5).

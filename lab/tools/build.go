@@ -124,13 +124,12 @@ func (t Tool) buildLocked(ctx context.Context, w io.Writer, modules, count strin
 	if there, err := t.built(modules); err != nil || there {
 		return err
 	}
-	fmt.Fprintf(w, "%s building %s %s …", count, t.Name, t.Version)
+	fmt.Fprintf(w, "%s building %s %s\n", count, t.Name, t.Version)
 	start := time.Now()
 	if err := t.build(ctx, modules, folder); err != nil {
-		fmt.Fprintln(w, " failed")
 		return err
 	}
-	fmt.Fprintf(w, " %.0f s\n", time.Since(start).Seconds())
+	fmt.Fprintf(w, "%s %s built in %.0f s\n", count, t.Name, time.Since(start).Seconds())
 	return nil
 }
 

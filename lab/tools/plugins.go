@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Plugins are the packages of the lab's own plugins and of the command that
-// stands for GitLab's console, by the name of the binary.
+// Plugins are the packages of the lab's own plugins and of the commands that
+// stand for those of images, by the name of the binary.
 var Plugins = map[string]string{
 	"pulumi-language-go":         "./plugins/language-go",
 	"pulumi-resource-kubernetes": "./plugins/kubernetes",
@@ -24,10 +24,11 @@ var Plugins = map[string]string{
 	"pulumi-resource-random":     "./plugins/random",
 	"pulumi-resource-tls":        "./plugins/tls",
 	"gitlab-rails":               "./gitlab/rails",
+	"lab-curl":                   "./curl",
 }
 
 // pluginSources are the folders, below the lab's, of what plugins are built from.
-var pluginSources = []string{"plugins", "gitlab", "statefile"}
+var pluginSources = []string{"plugins", "gitlab", "statefile", "curl"}
 
 // PluginFolder is where the lab's own plugins are kept, by what they are built
 // from. lab is the folder of the lab's module.
@@ -90,13 +91,12 @@ func BuildPlugins(ctx context.Context, w io.Writer, lab string) error {
 		return fmt.Errorf("making a folder to build the plugins in: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
-	fmt.Fprintf(w, "building the lab's own plugins …")
+	fmt.Fprintln(w, "building the lab's own plugins")
 	start := time.Now()
 	if err := buildPrograms(ctx, lab, temp, Plugins, []string{"-trimpath", "-ldflags", "-s -w"}); err != nil {
-		fmt.Fprintln(w, " failed")
 		return fmt.Errorf("building the lab's own plugins: %w", err)
 	}
-	fmt.Fprintf(w, " %.0f s\n", time.Since(start).Seconds())
+	fmt.Fprintf(w, "the lab's own plugins built in %.0f s\n", time.Since(start).Seconds())
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}

@@ -46,10 +46,6 @@ var Servers = []Tool{
 		Own:      []string{"etcd", "--version", "etcd Version: 3.6.16"},
 	},
 	{
-		Name: "kwok", Version: "v0.8.0",
-		Programs: map[string]string{"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
-	},
-	{
 		Name: "pulumi", Version: "v3.259.0",
 		Programs:  map[string]string{"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
 		Variables: map[string]string{"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.259.0"},
@@ -62,6 +58,8 @@ var Servers = []Tool{
 			"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
 			"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
 			"kubectl":                 "k8s.io/kubernetes/cmd/kubectl",
+			// Not the newest: this one is made of the same libraries.
+			"kwok": "sigs.k8s.io/kwok/cmd/kwok",
 		},
 		// Without these the programs call themselves v0.0.0-master.
 		Variables: map[string]string{
@@ -148,7 +146,7 @@ func Folders(modules string) ([]string, error) {
 
 // Program is the path of one built program.
 func Program(modules, name string) (string, error) {
-	for _, t := range Servers {
+	for _, t := range all() {
 		if _, ok := t.Programs[name]; !ok {
 			continue
 		}

@@ -17,19 +17,25 @@ import (
 )
 
 // build builds what is missing, brings the real plugins where it can, and says
-// which plugins a run will use.
+// which plugins a run will use. Two things at a time: neither keeps all of the
+// machine busy, since large packages are compiled one after the other.
 func build(ctx context.Context, p *project) error {
-	if err := tools.Build(ctx, os.Stdout, p.tools(), tools.Servers); err != nil {
+	wanted, err := p.wanted()
+	if err != nil {
 		return err
 	}
-	if err := downloadPlugins(ctx, p); err != nil {
-		return err
-	}
-	if err := compileProgram(ctx, p); err != nil {
-		return err
-	}
-	// Always: the lab itself runs one of them, the stand-in for GitLab's console.
-	if err := tools.BuildPlugins(ctx, os.Stdout, p.labModule()); err != nil {
+	if err := together(ctx, func(ctx context.Context) error {
+		if err := tools.Build(ctx, os.Stdout, p.tools(), wanted); err != nil {
+			return err
+		}
+		return downloadPlugins(ctx, p)
+	}, func(ctx context.Context) error {
+		if err := compileProgram(ctx, p); err != nil {
+			return err
+		}
+		// Always: the lab itself runs one of them, the stand-in for GitLab's console.
+		return tools.BuildPlugins(ctx, os.Stdout, p.labModule())
+	}); err != nil {
 		return err
 	}
 	if err := errors.Join(usePlugins(p), prunePlugins(time.Now().Add(-pluginsKept))); err != nil {
@@ -49,15 +55,14 @@ func compileProgram(ctx context.Context, p *project) error {
 	if _, err := os.Stat(p.state("platform")); err == nil {
 		return nil // Pulumi has built it before
 	}
-	fmt.Print("compiling the program …")
+	fmt.Println("compiling the program")
 	begin := time.Now()
 	cmd := exec.CommandContext(ctx, "go", "build", "./stacks")
 	cmd.Dir = p.root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Println(" failed")
 		return fmt.Errorf("compiling the program: %s (%w)", strings.TrimSpace(string(out)), err)
 	}
-	fmt.Printf(" %.0f s\n", time.Since(begin).Seconds())
+	fmt.Printf("the program compiled in %.0f s\n", time.Since(begin).Seconds())
 	return nil
 }
 
@@ -66,8 +71,12 @@ func (p *project) tools() string { return filepath.Join(p.labModule(), "tools") 
 
 // missingTools are the programs that are not built yet.
 func missingTools(p *project) ([]string, error) {
+	wanted, err := p.wanted()
+	if err != nil {
+		return nil, err
+	}
 	var missing []string
-	for _, t := range tools.Servers {
+	for _, t := range wanted {
 		folder, err := t.Folder(p.tools())
 		if err != nil {
 			return nil, err

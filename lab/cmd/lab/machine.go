@@ -15,21 +15,26 @@ import (
 
 const gibibyte = 1 << 30
 
-// What a machine needs, measured: a first build fills the Go caches with about
-// 14 GiB, a lab with two tenants has up to 6 GiB resident.
-const (
-	buildDisk = 16 * gibibyte
-	runDisk   = 2 * gibibyte
-	labMemory = 6 * gibibyte
+// What a machine needs, measured: what a first build fills the Go caches with,
+// what a run writes, and what a lab with two tenants has resident.
+var (
+	buildDisk = map[mode]int64{thin: 16 * gibibyte, full: 30 * gibibyte}
+	labMemory = map[mode]int64{thin: 6 * gibibyte, full: 10 * gibibyte}
 )
+
+const runDisk = 2 * gibibyte
 
 // checkDisk looks at each file system that the lab writes to.
 func checkDisk(ctx context.Context, p *project) []finding {
+	m, err := p.mode()
+	if err != nil {
+		return failed(err)
+	}
 	need := map[string]int64{p.site.Dir: runDisk}
 	if missing, err := missingTools(p); err != nil || len(missing) > 0 {
 		for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
 			if out, err := exec.CommandContext(ctx, "go", "env", name).Output(); err == nil {
-				need[strings.TrimSpace(string(out))] = buildDisk
+				need[strings.TrimSpace(string(out))] = buildDisk[m]
 			}
 		}
 	}
@@ -74,6 +79,10 @@ func diskOf(folder string) (device uint64, free int64, err error) {
 
 // checkMemory counts what the lab has already as free.
 func checkMemory(_ context.Context, p *project) []finding {
+	m, err := p.mode()
+	if err != nil {
+		return failed(err)
+	}
 	available, err := availableMemory()
 	if err != nil {
 		return failed(err)
@@ -86,8 +95,8 @@ func checkMemory(_ context.Context, p *project) []finding {
 		available += s.RSS
 	}
 	f := finding{says: fmt.Sprintf("%.1f GiB for the lab", float64(available)/gibibyte)}
-	if available < labMemory {
-		f.todo = fmt.Sprintf("end other programs, %d GiB are needed", labMemory/gibibyte)
+	if need := labMemory[m]; available < need {
+		f.todo = fmt.Sprintf("end other programs, %d GiB are needed", need/gibibyte)
 	}
 	return []finding{f}
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 
-	"platform/lab/kubelet"
 	"platform/lab/proxy"
 	"platform/lab/site"
 )
@@ -42,21 +40,4 @@ func routes(s *site.Site) (proxy.Table, error) {
 func loopback(s *site.Site, name string) (string, error) {
 	port, err := s.Port(name)
 	return fmt.Sprintf("127.0.0.1:%d", port), err
-}
-
-// images are those that the lab has the programs for. The pods with any other
-// image are played.
-func images(s *site.Site) []kubelet.Image {
-	rails := railsSocket(s)
-	return []kubelet.Image{
-		// The server itself is a process of the lab's own, see vault.Spec.
-		{Repository: "hashicorp/vault", Programs: []string{"vault"}, JobsOnly: true},
-		{Repository: "registry.k8s.io/kubectl", Programs: []string{"kubectl"}, Entrypoint: []string{"kubectl"}, JobsOnly: true},
-		{
-			Repository: "registry.gitlab.com/gitlab-org/build/cng/gitlab-toolbox-ce",
-			Programs:   []string{"gitlab-rails"}, ExecOnly: true,
-			Env:   []string{"GITLAB_RAILS_SOCKET=" + rails},
-			Files: []string{filepath.Dir(rails)},
-		},
-	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -210,16 +211,35 @@ func (s *servers) clusters(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m, err := s.project.mode()
+	if err != nil {
+		return err
+	}
+	var nodes []*kubelet.Kubelet
 	for _, name := range site.Clusters {
 		node := &kubelet.Kubelet{
-			Site: s.project.site, Cluster: name, Images: images(s.project.site), Program: s.project.program,
+			Site: s.project.site, Cluster: name, Images: images(s.project.site, m), Program: s.project.program,
 			Route: func(host, port string) (string, bool) { return table.Route(name, host, port) },
 			Log:   s.log.With("server", "kubelet"),
 		}
+		nodes = append(nodes, node)
 		s.keep(ctx, "pods of "+name, node.Run)
 		s.keep(ctx, "volumes of "+name, func(ctx context.Context) error { return cluster.Volumes(ctx, s.project.site, name) })
 	}
-	return nil
+	return s.socket(podsSocket(s.project.site), listPods(nodes))
+}
+
+// podsSocket is where `lab status` asks which pods are processes.
+func podsSocket(s *site.Site) string { return s.Path("pods.sock") }
+
+func listPods(nodes []*kubelet.Kubelet) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		var all []kubelet.Process
+		for _, node := range nodes {
+			all = append(all, node.Processes()...)
+		}
+		_ = json.NewEncoder(w).Encode(all)
+	})
 }
 
 func (s *servers) listen(name string) (net.Listener, error) {

@@ -28,6 +28,13 @@ func up(ctx context.Context, p *project) error {
 	if _, err := writeBundle(p); err != nil {
 		return err
 	}
+	m, err := p.mode()
+	if err != nil {
+		return err
+	}
+	if err := p.keepMode(m); err != nil {
+		return err
+	}
 	if err := dropTakenPorts(p); err != nil {
 		return err
 	}
@@ -42,13 +49,11 @@ func up(ctx context.Context, p *project) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("the lab runs: %d processes, ready after %.1f s\n", len(list), time.Since(begin).Seconds())
+	fmt.Printf("the lab runs: %d processes, ready after %.1f s; %s\n", len(list), time.Since(begin).Seconds(), played[m])
 	return nil
 }
 
 func startAll(ctx context.Context, p *project) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	etcd, err := cluster.Etcd(p.site, p.program)
 	if err != nil {
 		return err
@@ -56,29 +61,44 @@ func startAll(ctx context.Context, p *project) error {
 	if err := process.Start(ctx, p.site, etcd); err != nil {
 		return err
 	}
-	var starting sync.WaitGroup
-	begin := func(start func() error) {
-		starting.Go(func() {
-			if err := start(); err != nil {
-				cancel(err)
-			}
-		})
+	servers := []func(context.Context) error{
+		func(ctx context.Context) error { return startServers(ctx, p) },
+		func(ctx context.Context) error { return startVault(ctx, p) },
 	}
-	begin(func() error { return startServers(ctx, p) })
-	begin(func() error { return startVault(ctx, p) })
 	for _, name := range site.Clusters {
-		begin(func() error { return startCluster(ctx, p, name) })
+		servers = append(servers, func(ctx context.Context) error { return startCluster(ctx, p, name) })
 	}
-	starting.Wait()
-	// The first error: those after it may be its doing.
-	if err := context.Cause(ctx); err != nil {
+	if err := together(ctx, servers...); err != nil {
 		return err
 	}
 	return unsealVault(ctx, p)
 }
 
+// together does work at the same time. What fails ends the rest, and its error
+// counts: those after it may be its doing.
+func together(ctx context.Context, work ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var all sync.WaitGroup
+	for _, do := range work {
+		all.Go(func() {
+			if err := do(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
 func startCluster(ctx context.Context, p *project, name string) error {
-	specs, err := cluster.Specs(p.site, p.program, name, kubelet.Selector(images(p.site)))
+	m, err := p.mode()
+	if err != nil {
+		return err
+	}
+	specs, err := cluster.Specs(p.site, p.program, name, cluster.Pods{
+		Real: kubelet.Selector(images(p.site, m)), Webhooks: m == full,
+	})
 	if err != nil {
 		return err
 	}
@@ -97,8 +117,14 @@ func startServers(ctx context.Context, p *project) error {
 	if err != nil {
 		return err
 	}
+	m, err := p.mode()
+	if err != nil {
+		return err
+	}
 	return process.Start(ctx, p.site, process.Spec{
 		Name: "serve", Path: self, Args: []string{"serve"}, Dir: p.root,
+		// Which pods it runs depends on it; another mode starts it anew.
+		Env: []string{modeVariable + "=" + string(m)},
 		// It makes namespaces for pods.
 		Root:  true,
 		Ready: reachable(p, "https://"+p.site.Host("charts")+"/index.yaml"),

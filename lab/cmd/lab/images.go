@@ -1,0 +1,66 @@
+package main
+
+import (
+	"path/filepath"
+
+	"platform/lab/kubelet"
+	"platform/lab/site"
+)
+
+// images are those that the lab has the programs for in a mode. The pods with any
+// other image are played.
+func images(s *site.Site, m mode) []kubelet.Image {
+	all := jobImages(s)
+	if m == full {
+		all = append(all, controllerImages...)
+	}
+	return all
+}
+
+// jobImages are those of the platform's own Jobs, which always run.
+func jobImages(s *site.Site) []kubelet.Image {
+	rails := railsSocket(s)
+	return []kubelet.Image{
+		// The server itself is a process of the lab's own, see vault.Spec.
+		{Repository: "hashicorp/vault", Programs: []string{"vault"}, JobsOnly: true},
+		{Repository: "registry.k8s.io/kubectl", Programs: []string{"kubectl"}, Entrypoint: []string{"kubectl"}, JobsOnly: true},
+		{
+			Repository: "registry.gitlab.com/gitlab-org/build/cng/gitlab-toolbox-ce",
+			Programs:   []string{"gitlab-rails"}, ExecOnly: true,
+			Env:   []string{"GITLAB_RAILS_SOCKET=" + rails},
+			Files: []string{filepath.Dir(rails)},
+		},
+	}
+}
+
+// controllerImages are those of the controllers that the full lab runs.
+var controllerImages = []kubelet.Image{
+	{
+		Repository: "quay.io/jetstack/cert-manager-controller",
+		Programs:   []string{"cert-manager-controller"}, Entrypoint: []string{"cert-manager-controller"},
+	},
+	{
+		Repository: "quay.io/jetstack/cert-manager-webhook",
+		Programs:   []string{"cert-manager-webhook"}, Entrypoint: []string{"cert-manager-webhook"},
+	},
+	{
+		Repository: "quay.io/jetstack/cert-manager-cainjector",
+		Programs:   []string{"cert-manager-cainjector"}, Entrypoint: []string{"cert-manager-cainjector"},
+	},
+	{
+		Repository: "quay.io/jetstack/cert-manager-startupapicheck",
+		Programs:   []string{"startupapicheck"}, Entrypoint: []string{"startupapicheck"},
+	},
+	{
+		Repository: "openpolicyagent/gatekeeper",
+		Paths:      map[string]string{"/manager": "gatekeeper"}, Entrypoint: []string{"/manager"},
+	},
+	// Gatekeeper's chart asks its webhook before it is done.
+	{Repository: "curlimages/curl", Paths: map[string]string{"/usr/bin/curl": "lab-curl"}, Entrypoint: []string{"curl"}},
+}
+
+// played says what a mode plays.
+var played = map[mode]string{
+	thin: "it plays all of the platform's servers but Vault, GitLab and Harbor; make up LAB=full runs its controllers",
+	full: "it plays OpenUnison, and the servers of GitLab and Harbor are stand-ins",
+}
