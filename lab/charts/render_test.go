@@ -181,7 +181,6 @@ func TestRefuses(t *testing.T) {
 		{"gitlab", `{global: {ingress: {enabled: false}}, gitlab: {toolbox: {extraVolumes: "a: b"}}}`, "extraVolumes is not a YAML list"},
 		{"gitlab", `{global: {ingress: {enabled: false}}, traefik: {install: true}}`, "traefik is not in this stand-in"},
 		{"mariadb-operator", `{crds: {enabled: true}}`, "mariadb-operator-crds"},
-		{"mariadb-operator", `{replicas: 2}`, "replicas"},
 		{"openunison-operator", `{crds: {}}`, "crds"},
 		{"orchestra", `{openunison: {management_proxy: {enabled: true}}}`, "remote.issuer is required"},
 		{"orchestra", `{networks: {}}`, "networks"},

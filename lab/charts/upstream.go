@@ -54,6 +54,14 @@ var upstream = []upstreamChart{
 		name: "mariadb-operator-crds", version: "26.6.0", appVersion: "0.38.1",
 		module: "github.com/mariadb-operator/mariadb-operator", folder: "deploy/charts/mariadb-operator-crds",
 	},
+	{
+		name: "mariadb-operator", version: "26.6.0", appVersion: "0.38.1",
+		module: "github.com/mariadb-operator/mariadb-operator", folder: "deploy/charts/mariadb-operator",
+		finish: func(c *chart.Chart, _ module) error {
+			refuseSubchart(c, "mariadb-operator-crds")
+			return nil
+		},
+	},
 }
 
 // load reads the chart out of its module.

@@ -28,7 +28,8 @@ func Client(s *site.Site, cluster string) (*kubernetes.Clientset, error) {
 var nodes = []string{"node-1", "node-2", "node-3"}
 
 // Prepare makes what a conformant cluster has and a bare API server lacks:
-// nodes, a default StorageClass, the ingress class nginx.
+// nodes and a default StorageClass. What is there is left alone, unasked: while
+// the lab starts again, nobody answers yet for the webhooks of pods.
 func Prepare(ctx context.Context, s *site.Site, cluster string) error {
 	client, err := Client(s, cluster)
 	if err != nil {
@@ -40,7 +41,11 @@ func Prepare(ctx context.Context, s *site.Site, cluster string) error {
 			Labels:      map[string]string{"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"},
 			Annotations: map[string]string{"kwok.x-k8s.io/node": "fake"},
 		}}
-		if _, err := client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{}); ignoreExists(err) != nil {
+		_, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if errors.IsNotFound(err) {
+			_, err = client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{})
+		}
+		if err != nil {
 			return fmt.Errorf("node of cluster %s: %w", cluster, err)
 		}
 	}
@@ -50,7 +55,11 @@ func Prepare(ctx context.Context, s *site.Site, cluster string) error {
 		},
 		Provisioner: volumeProvisioner,
 	}
-	if _, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{}); ignoreExists(err) != nil {
+	_, err = client.StorageV1().StorageClasses().Get(ctx, storageClass, metav1.GetOptions{})
+	if errors.IsNotFound(err) {
+		_, err = client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{})
+	}
+	if err != nil {
 		return fmt.Errorf("storage class of cluster %s: %w", cluster, err)
 	}
 	return nil

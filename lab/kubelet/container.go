@@ -32,6 +32,11 @@ type containerSpec struct {
 	// Networked: the process enters the network namespace in file descriptor 4.
 	Networked bool
 	network   *attachment
+	// Entered: the process enters the container that has its mount namespace and
+	// root in the last two file descriptors, instead of making one.
+	Entered bool
+	// inside is a process of that container.
+	inside int
 	// grace is the time to end in; at zero the process is killed at once.
 	grace time.Duration
 	// started, if not nil, is told the process.
@@ -137,7 +142,7 @@ const RunContainerCommand = "run-container"
 // goes by a file descriptor: it may hold secrets. When ctx ends, so do the
 // process and all that it started: it is the first of a PID namespace.
 func (spec *containerSpec) run(ctx context.Context, in io.Reader, out, errOut io.Writer) error {
-	spec.Networked = spec.network != nil
+	spec.Networked, spec.Entered = spec.network != nil, spec.inside != 0
 	data, err := json.Marshal(spec)
 	if err != nil {
 		return err
@@ -164,6 +169,15 @@ func (spec *containerSpec) run(ctx context.Context, in io.Reader, out, errOut io
 		cmd.WaitDelay = spec.grace
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+	if spec.Entered {
+		files, err := spec.container()
+		if err != nil {
+			return err
+		}
+		defer closeAll(files)
+		cmd.ExtraFiles = append(cmd.ExtraFiles, files...)
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -171,4 +185,24 @@ func (spec *containerSpec) run(ctx context.Context, in io.Reader, out, errOut io
 		spec.started(cmd.Process.Pid)
 	}
 	return cmd.Wait()
+}
+
+// container opens what RunContainer needs to enter the one that runs.
+func (spec *containerSpec) container() ([]*os.File, error) {
+	var files []*os.File
+	for _, name := range []string{"ns/mnt", "root"} {
+		f, err := os.Open(fmt.Sprintf("/proc/%d/%s", spec.inside, name))
+		if err != nil {
+			closeAll(files)
+			return nil, fmt.Errorf("opening the container: %w", err)
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
 }

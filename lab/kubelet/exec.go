@@ -86,7 +86,8 @@ type executor struct {
 	pod *corev1.Pod
 }
 
-// ExecInContainer runs a command with the container's volumes and environment.
+// ExecInContainer runs a command in the container, or in one like it where that
+// is played.
 func (e *executor) ExecInContainer(ctx context.Context, _ string, _ types.UID, container string, command []string,
 	in io.Reader, out, errOut io.WriteCloser, _ bool, _ <-chan clientremote.TerminalSize, _ time.Duration,
 ) error {
@@ -108,7 +109,7 @@ func (e *executor) ExecInContainer(ctx context.Context, _ string, _ types.UID, c
 		if err != nil {
 			return err
 		}
-		spec.network = e.k.network.at(e.pod.Status.PodIP)
+		spec.network, spec.inside = e.k.network.at(e.pod.Status.PodIP), e.k.processes.pid(e.pod, container)
 		return spec.stream(ctx, in, out, errOut)
 	}
 	return fmt.Errorf("pod %s has no container %s", e.pod.Name, container)

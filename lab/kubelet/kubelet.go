@@ -106,8 +106,11 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		cancel()
 		k.pods.Wait()
 	}()
-	k.network = newNetwork(ctx, client, k.Route, k.Log.With("cluster", k.Cluster))
-	go k.network.run(ctx)
+	network := newNetwork(ctx, client, k.Route, k.Log.With("cluster", k.Cluster))
+	go network.run(ctx)
+	k.mu.Lock()
+	k.network = network
+	k.mu.Unlock()
 	failed := make(chan error, 2)
 	go func() { failed <- k.serveExec(ctx) }()
 	go func() { failed <- k.serveEgress(ctx) }()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	discoverylisters "k8s.io/client-go/listers/discovery/v1"
+	networkinglisters "k8s.io/client-go/listers/networking/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"platform/lab/podnet"
@@ -46,9 +48,12 @@ type network struct {
 	route func(host, port string) (address string, known bool)
 	log   *slog.Logger
 
-	services corelisters.ServiceLister
-	slices   discoverylisters.EndpointSliceLister
-	changed  chan struct{}
+	services  corelisters.ServiceLister
+	slices    discoverylisters.EndpointSliceLister
+	ingresses networkinglisters.IngressLister
+	changed   chan struct{}
+	// transport is the ingress controller's.
+	transport *http.Transport
 
 	mu   sync.Mutex
 	pods map[netip.Addr]*attachment
@@ -71,8 +76,10 @@ func newNetwork(ctx context.Context, client kubernetes.Interface, route func(hos
 	n := &network{
 		route: route, log: log, changed: make(chan struct{}, 1),
 		services: factory.Core().V1().Services().Lister(), slices: factory.Discovery().V1().EndpointSlices().Lister(),
-		pods: map[netip.Addr]*attachment{}, next: podRange.Addr().Next(), site: map[netip.AddrPort]string{},
+		ingresses: factory.Networking().V1().Ingresses().Lister(),
+		pods:      map[netip.Addr]*attachment{}, next: podRange.Addr().Next(), site: map[netip.AddrPort]string{},
 	}
+	n.transport = n.ingressTransport()
 	handler := onAny(n.notice)
 	_, _ = factory.Core().V1().Services().Informer().AddEventHandler(handler)
 	_, _ = factory.Discovery().V1().EndpointSlices().Informer().AddEventHandler(handler)

@@ -65,6 +65,7 @@ func (r *podRun) watch(ctx context.Context, c *corev1.Container, p *corev1.Probe
 	}
 	var last *bool
 	successes, failures := int32(0), int32(0)
+	var counted time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -76,8 +77,9 @@ func (r *podRun) watch(ctx context.Context, c *corev1.Container, p *corev1.Probe
 		cancel()
 		if err == nil {
 			successes, failures = successes+1, 0
-		} else {
-			successes, failures = 0, failures+1
+		} else if successes = 0; time.Since(counted) >= period {
+			// Asked more often than the probe says, it does not fail sooner.
+			failures, counted = failures+1, time.Now()
 		}
 		is := successes > 0
 		enough := successes >= orElse(p.SuccessThreshold, 1) || failures >= orElse(p.FailureThreshold, 3)
@@ -110,7 +112,10 @@ func (r *podRun) ask(ctx context.Context, c *corev1.Container, p *corev1.Probe) 
 		if err != nil {
 			return err
 		}
-		spec.network = r.place
+		spec.network, spec.inside = r.place, r.processes.pid(r.pod, c.Name)
+		if spec.inside == 0 {
+			return errors.New("the container does not run")
+		}
 		var out bytes.Buffer
 		return spec.run(ctx, nil, &out, &out)
 	}

@@ -47,6 +47,16 @@ func (p *processes) forget(pod *corev1.Pod, container string) {
 	}
 }
 
+// pid is the process of a container, 0 if it does not run.
+func (p *processes) pid(pod *corev1.Pod, container string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if of := p.all[containerOf{pod.Namespace, pod.Name, container}]; of != nil {
+		return of.PID
+	}
+	return 0
+}
+
 // Processes are the containers that run, by their names.
 func (k *Kubelet) Processes() []Process {
 	k.processes.mu.Lock()

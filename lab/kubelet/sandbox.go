@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -28,20 +29,18 @@ func RunContainer() error {
 		return fmt.Errorf("reading the container's spec: %w", err)
 	}
 	_ = file.Close()
+	// The thread that becomes the process is the one that enters.
+	runtime.LockOSThread()
+	next := 4
 	if spec.Networked {
-		// The thread that becomes the process is the one that enters.
-		runtime.LockOSThread()
+		next++
 		if err := unix.Setns(4, unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("entering the pod's network: %w", err)
 		}
 		_ = os.NewFile(4, "network").Close()
 	}
-	root, err := spec.root()
-	if err != nil {
+	if err := spec.enter(next); err != nil {
 		return err
-	}
-	if err := syscall.Chroot(root); err != nil {
-		return fmt.Errorf("entering the container: %w", err)
 	}
 	dir := spec.Dir
 	if dir == "" {
@@ -62,6 +61,41 @@ func RunContainer() error {
 		return err
 	}
 	return fmt.Errorf("running %s: %w", path, syscall.Exec(path, spec.Command, spec.Env))
+}
+
+// enter makes the container's files this process's root: those of a new
+// container, or of the one that file descriptors from next on lead to.
+func (spec *containerSpec) enter(next int) error {
+	if !spec.Entered {
+		root, err := spec.root()
+		if err != nil {
+			return err
+		}
+		if err := syscall.Chroot(root); err != nil {
+			return fmt.Errorf("entering the container: %w", err)
+		}
+		return nil
+	}
+	mounts, root := next, next+1
+	// A mount namespace is entered by a thread that shares its root with none
+	// (setns(2)).
+	err := unix.Unshare(unix.CLONE_FS)
+	if err == nil {
+		err = unix.Setns(mounts, unix.CLONE_NEWNS)
+	}
+	if err == nil {
+		err = unix.Fchdir(root)
+	}
+	if err == nil {
+		err = unix.Chroot(".")
+	}
+	if err != nil {
+		return fmt.Errorf("entering the running container: %w", err)
+	}
+	if _, err := os.Stat(programFolder); err != nil {
+		return fmt.Errorf("the container is still being made: %w", err)
+	}
+	return errors.Join(unix.Close(mounts), unix.Close(root))
 }
 
 // root builds the container's files on a tmpfs: the machine's system folders,

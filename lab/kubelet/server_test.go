@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// serverPod is a pod of a server that is ready when there is a file /work/ready,
-// and alive as long as there is none called dead.
+// serverPod is a pod of a server that is ready when its container has a file
+// /tmp/ready, in no volume, and alive as long as there is none called dead.
 func serverPod(script string) *corev1.Pod {
 	pod := jobPod(script)
 	pod.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "server"}}
@@ -25,7 +25,7 @@ func serverPod(script string) *corev1.Pod {
 			ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"/bin/sh", "-c", command}}},
 		}
 	}
-	c.ReadinessProbe, c.LivenessProbe = shell("test -e /work/ready"), shell("test ! -e /work/dead")
+	c.ReadinessProbe, c.LivenessProbe = shell("test -e /tmp/ready"), shell("test ! -e /work/dead")
 	return pod
 }
 
@@ -41,7 +41,7 @@ func isReady(status corev1.PodStatus) bool {
 func TestServerIsProbedAndRestarted(t *testing.T) {
 	k, api := newKubelet(t)
 	// The first time it dies of its liveness probe, the second time by itself.
-	pod := serverPod(`echo started; touch /work/ready; count=$(cat /work/count 2>/dev/null); echo "x$count" > /work/count
+	pod := serverPod(`echo started; touch /tmp/ready; count=$(cat /work/count 2>/dev/null); echo "x$count" > /work/count
 		rm -f /work/dead
 		case "$count" in
 		"") sleep 3; touch /work/dead; sleep 600;;

@@ -18,9 +18,27 @@ var Controllers = []Tool{
 		Name: "gatekeeper", Version: "v3.23.1",
 		Programs: map[string]string{"gatekeeper": "github.com/open-policy-agent/gatekeeper/v3"},
 	},
+	{
+		Name: "kine", Version: "v0.17.5",
+		Programs: map[string]string{"kine": "github.com/k3s-io/kine"},
+	},
+	{
+		// The newest that is served whole; the kinds that the platform uses are those
+		// of the chart's version.
+		Name: "mariadb-operator", Version: "v0.38.1",
+		Programs: map[string]string{"mariadb-operator": "github.com/mariadb-operator/mariadb-operator/cmd/controller"},
+	},
+	{
+		Name: "vcluster", Version: "v0.34.0",
+		Programs:  map[string]string{"vcluster": vcluster + "/cmd/vcluster"},
+		Variables: map[string]string{vcluster + "/pkg/telemetry.SyncerVersion": "0.34.0"},
+	},
 }
 
-const certManager = "github.com/cert-manager/cert-manager/lab"
+const (
+	certManager = "github.com/cert-manager/cert-manager/lab"
+	vcluster    = "github.com/loft-sh/vcluster"
+)
 
 // all are the tools of every lab.
 func all() []Tool { return append(append([]Tool{}, Servers...), Controllers...) }

@@ -25,10 +25,11 @@ var Plugins = map[string]string{
 	"pulumi-resource-tls":        "./plugins/tls",
 	"gitlab-rails":               "./gitlab/rails",
 	"lab-curl":                   "./curl",
+	"lab-mariadb":                "./mariadb/entrypoint",
 }
 
 // pluginSources are the folders, below the lab's, of what plugins are built from.
-var pluginSources = []string{"plugins", "gitlab", "statefile", "curl"}
+var pluginSources = []string{"plugins", "gitlab", "statefile", "curl", "mariadb"}
 
 // PluginFolder is where the lab's own plugins are kept, by what they are built
 // from. lab is the folder of the lab's module.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"platform/lab/mariadb"
 	"platform/lab/tools"
 )
 
@@ -28,7 +29,7 @@ func build(ctx context.Context, p *project) error {
 		if err := tools.Build(ctx, os.Stdout, p.tools(), wanted); err != nil {
 			return err
 		}
-		return downloadPlugins(ctx, p)
+		return errors.Join(downloadMariaDB(ctx, p), downloadPlugins(ctx, p))
 	}, func(ctx context.Context) error {
 		if err := compileProgram(ctx, p); err != nil {
 			return err
@@ -47,6 +48,19 @@ func build(ctx context.Context, p *project) error {
 	}
 	fmt.Println("plugins:", chosen.described)
 	return nil
+}
+
+// downloadMariaDB brings the server that the full lab runs.
+func downloadMariaDB(ctx context.Context, p *project) error {
+	m, err := p.mode()
+	if err != nil || m == thin {
+		return err
+	}
+	cache, err := tools.Cache()
+	if err != nil {
+		return err
+	}
+	return mariadb.Unpack(ctx, os.Stdout, cache)
 }
 
 // compileProgram fills Go's build cache before the first run: what uses it,

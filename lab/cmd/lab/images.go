@@ -4,17 +4,37 @@ import (
 	"path/filepath"
 
 	"platform/lab/kubelet"
+	"platform/lab/mariadb"
 	"platform/lab/site"
+	"platform/lab/tools"
 )
 
 // images are those that the lab has the programs for in a mode. The pods with any
 // other image are played.
-func images(s *site.Site, m mode) []kubelet.Image {
+func images(s *site.Site, m mode) ([]kubelet.Image, error) {
 	all := jobImages(s)
-	if m == full {
-		all = append(all, controllerImages...)
+	if m == thin {
+		return all, nil
 	}
-	return all
+	database, err := databaseImage()
+	return append(append(all, controllerImages...), database), err
+}
+
+// databaseImage is MariaDB's, with the server that the machine has.
+func databaseImage() (kubelet.Image, error) {
+	cache, err := tools.Cache()
+	if err != nil {
+		return kubelet.Image{}, err
+	}
+	server, err := mariadb.Find(cache)
+	if err != nil {
+		return kubelet.Image{}, err
+	}
+	return kubelet.Image{
+		Repository: "docker-registry1.mariadb.com/library/mariadb",
+		Programs:   []string{"mariadb", "lab-mariadb"}, Entrypoint: []string{"lab-mariadb"},
+		Env: server.Env(), Files: server.Files(),
+	}, nil
 }
 
 // jobImages are those of the platform's own Jobs, which always run.
@@ -57,6 +77,25 @@ var controllerImages = []kubelet.Image{
 	},
 	// Gatekeeper's chart asks its webhook before it is done.
 	{Repository: "curlimages/curl", Paths: map[string]string{"/usr/bin/curl": "lab-curl"}, Entrypoint: []string{"curl"}},
+	{
+		Repository: "docker-registry3.mariadb.com/mariadb-operator/mariadb-operator",
+		Programs:   []string{"mariadb-operator"}, Entrypoint: []string{"mariadb-operator"},
+	},
+	{Repository: "docker.io/rancher/kine", Programs: []string{"kine"}, Entrypoint: []string{"kine"}},
+	{
+		// The chart copies Kubernetes' programs out of an image of their own: links,
+		// which the vCluster's container follows.
+		Repository: "ghcr.io/loft-sh/kubernetes",
+		Paths: map[string]string{
+			"/kubernetes/kube-apiserver":          "kube-apiserver",
+			"/kubernetes/kube-controller-manager": "kube-controller-manager",
+		},
+	},
+	{
+		Repository: "ghcr.io/loft-sh/vcluster-oss",
+		Programs:   []string{"kube-apiserver", "kube-controller-manager"},
+		Paths:      map[string]string{"/vcluster": "vcluster"}, Entrypoint: []string{"/vcluster", "start"},
+	},
 }
 
 // played says what a mode plays.

@@ -38,8 +38,12 @@ const endTimeout = 5 * time.Second
 // an ingress, the proxy that leads to it, and what stands for the nodes of the
 // clusters. It ends when ctx does, or with the first of them that fails.
 func serve(ctx context.Context, p *project) error {
+	m, err := p.mode()
+	if err != nil {
+		return err
+	}
 	ctx, fail := context.WithCancelCause(ctx)
-	s := &servers{project: p, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), fail: fail}
+	s := &servers{project: p, mode: m, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), fail: fail}
 	if err := s.start(ctx); err != nil {
 		return err
 	}
@@ -55,6 +59,7 @@ func serve(ctx context.Context, p *project) error {
 
 type servers struct {
 	project *project
+	mode    mode
 	log     *slog.Logger
 	fail    context.CancelCauseFunc
 	// ends are called at the end.
@@ -75,20 +80,36 @@ func (s *servers) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.ingress(map[string]http.Handler{
+	nodes, err := s.nodes()
+	if err != nil {
+		return err
+	}
+	hosts := map[string]http.Handler{
 		lab.Host("charts"): mirror, lab.Host("gitlab"): git, lab.Host("harbor"): registry,
 		lab.Host("openunison"): ingress.Played("OpenUnison"), lab.Host("argocd"): ingress.Played("Argo CD"),
-		// A tenant's vCluster is played: its name leads to the cluster it is in.
-		lab.Host("*.dev"):  ingress.Cluster(lab.Kubeconfig("dev")),
-		lab.Host("*.prod"): ingress.Cluster(lab.Kubeconfig("prod")),
-	}); err != nil {
+	}
+	maps.Copy(hosts, vclusterHosts(lab, nodes, s.mode))
+	if err := s.ingress(hosts); err != nil {
 		return err
 	}
 	if err := s.proxy(); err != nil {
 		return err
 	}
 	s.follow(ctx, "vault", s.emptyVault)
-	return s.clusters(ctx)
+	return s.clusters(ctx, nodes)
+}
+
+// vclusterHosts are the names of the tenants' vClusters, on each cluster that has
+// them. One that is played leads to the cluster it is in.
+func vclusterHosts(lab *site.Site, nodes map[string]*kubelet.Kubelet, m mode) map[string]http.Handler {
+	hosts := map[string]http.Handler{}
+	for _, name := range site.Clusters[1:] {
+		hosts[lab.Host("*."+name)] = nodes[name].Ingress()
+		if m == thin {
+			hosts[lab.Host("*."+name)] = ingress.Cluster(lab.Kubeconfig(name))
+		}
+	}
+	return hosts
 }
 
 func (s *servers) gitlab(ctx context.Context) (http.Handler, error) {
@@ -204,25 +225,30 @@ func (s *servers) proxy() error {
 	return nil
 }
 
-// clusters stands for what runs on the nodes of each cluster, as far as it is
-// real: some pods, and volumes.
-func (s *servers) clusters(ctx context.Context) error {
+// nodes stand for those of each cluster, as far as what runs there is real.
+func (s *servers) nodes() (map[string]*kubelet.Kubelet, error) {
 	table, err := routes(s.project.site)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	m, err := s.project.mode()
+	known, err := images(s.project.site, s.mode)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var nodes []*kubelet.Kubelet
+	nodes := map[string]*kubelet.Kubelet{}
 	for _, name := range site.Clusters {
-		node := &kubelet.Kubelet{
-			Site: s.project.site, Cluster: name, Images: images(s.project.site, m), Program: s.project.program,
+		nodes[name] = &kubelet.Kubelet{
+			Site: s.project.site, Cluster: name, Images: known, Program: s.project.program,
 			Route: func(host, port string) (string, bool) { return table.Route(name, host, port) },
 			Log:   s.log.With("server", "kubelet"),
 		}
-		nodes = append(nodes, node)
+	}
+	return nodes, nil
+}
+
+// clusters runs the nodes, and makes the volumes, of each cluster.
+func (s *servers) clusters(ctx context.Context, nodes map[string]*kubelet.Kubelet) error {
+	for name, node := range nodes {
 		s.keep(ctx, "pods of "+name, node.Run)
 		s.keep(ctx, "volumes of "+name, func(ctx context.Context) error { return cluster.Volumes(ctx, s.project.site, name) })
 	}
@@ -232,11 +258,11 @@ func (s *servers) clusters(ctx context.Context) error {
 // podsSocket is where `lab status` asks which pods are processes.
 func podsSocket(s *site.Site) string { return s.Path("pods.sock") }
 
-func listPods(nodes []*kubelet.Kubelet) http.Handler {
+func listPods(nodes map[string]*kubelet.Kubelet) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var all []kubelet.Process
-		for _, node := range nodes {
-			all = append(all, node.Processes()...)
+		for _, name := range site.Clusters {
+			all = append(all, nodes[name].Processes()...)
 		}
 		_ = json.NewEncoder(w).Encode(all)
 	})

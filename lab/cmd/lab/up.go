@@ -16,6 +16,7 @@ import (
 
 	"platform/lab/cluster"
 	"platform/lab/kubelet"
+	"platform/lab/mariadb"
 	"platform/lab/process"
 	"platform/lab/site"
 	"platform/lab/tools"
@@ -96,9 +97,11 @@ func startCluster(ctx context.Context, p *project, name string) error {
 	if err != nil {
 		return err
 	}
-	specs, err := cluster.Specs(p.site, p.program, name, cluster.Pods{
-		Real: kubelet.Selector(images(p.site, m)), Webhooks: m == full,
-	})
+	known, err := images(p.site, m)
+	if err != nil {
+		return err
+	}
+	specs, err := cluster.Specs(p.site, p.program, name, cluster.Pods{Real: kubelet.Selector(known), Webhooks: m == full})
 	if err != nil {
 		return err
 	}
@@ -172,8 +175,17 @@ func unsealVault(ctx context.Context, p *project) error {
 
 const unsealTimeout = time.Minute
 
-// program finds a built program: a tool, or one of the lab's own.
+// program finds a program: a tool that is built, one of the lab's own, or one of
+// MariaDB's.
 func (p *project) program(name string) (string, error) {
+	if slices.Contains(mariadb.Programs(), name) {
+		cache, err := tools.Cache()
+		if err != nil {
+			return "", err
+		}
+		server, err := mariadb.Find(cache)
+		return server.Program(name), err
+	}
 	if _, own := tools.Plugins[name]; !own {
 		return tools.Program(p.tools(), name)
 	}
