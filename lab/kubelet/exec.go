@@ -23,10 +23,10 @@ import (
 	"platform/lab/cluster"
 )
 
-// serveExec answers the API server's requests to run a command in a container
-// (`kubectl exec`). Only the API server may ask: it shows a certificate of the
+// serveAPI answers what the API server passes on of `kubectl exec`, `kubectl
+// port-forward` and `kubectl logs`. Only the API server may ask: it shows a certificate of the
 // cluster's CA.
-func (k *Kubelet) serveExec(ctx context.Context) error {
+func (k *Kubelet) serveAPI(ctx context.Context) error {
 	port, err := k.Site.Port(cluster.KubeletPort(k.Cluster))
 	if err != nil {
 		return err
@@ -40,6 +40,8 @@ func (k *Kubelet) serveExec(ctx context.Context) error {
 	callers.AppendCertsFromPEM(pem)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", k.exec)
+	mux.HandleFunc("/portForward/{namespace}/{pod}", k.portForward)
+	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", k.containerLogs)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second,
 		TLSConfig: &tls.Config{ClientCAs: callers, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12},
@@ -71,13 +73,18 @@ func (k *Kubelet) exec(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	pod, err := k.client.CoreV1().Pods(r.PathValue("namespace")).Get(r.Context(), r.PathValue("pod"), metav1.GetOptions{})
+	pod, err := k.pod(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
 	remotecommand.ServeExec(w, r, &executor{k, pod}, pod.Name, pod.UID, r.PathValue("container"),
 		r.URL.Query()["command"], options, execIdle, execCreate, remotecommandconsts.SupportedStreamingProtocols)
+}
+
+// pod is the one that a request names.
+func (k *Kubelet) pod(r *http.Request) (*corev1.Pod, error) {
+	return k.client.CoreV1().Pods(r.PathValue("namespace")).Get(r.Context(), r.PathValue("pod"), metav1.GetOptions{})
 }
 
 // executor runs one command in a pod.

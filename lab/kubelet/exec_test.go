@@ -39,7 +39,7 @@ func startExec(t *testing.T) (k *Kubelet, address string) {
 	address = fmt.Sprintf("127.0.0.1:%d", port)
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { ended <- k.serveExec(ctx) }()
+	go func() { ended <- k.serveAPI(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -112,7 +112,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	k.network = network
 	k.mu.Unlock()
 	failed := make(chan error, 2)
-	go func() { failed <- k.serveExec(ctx) }()
+	go func() { failed <- k.serveAPI(ctx) }()
 	go func() { failed <- k.serveEgress(ctx) }()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()

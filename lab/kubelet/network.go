@@ -270,7 +270,11 @@ func (n *network) accept(listener net.Listener, target netip.AddrPort) {
 func join(a, b net.Conn) {
 	var work sync.WaitGroup
 	carry := func(to, from net.Conn) {
-		_, _ = io.Copy(to, from)
+		if _, err := io.Copy(to, from); err != nil {
+			// The other direction may wait for one that is gone.
+			_, _ = to.Close(), from.Close()
+			return
+		}
 		if half, ok := to.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
 		}

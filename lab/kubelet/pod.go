@@ -247,8 +247,7 @@ func (k *Kubelet) execute(ctx context.Context, pod *corev1.Pod, c *corev1.Contai
 	spec.network, spec.grace = place, grace(pod)
 	spec.started = func(pid int) { k.processes.note(pod, c.Name, pid) }
 	defer k.processes.forget(pod, c.Name)
-	log, err := os.OpenFile(k.Site.Log(fmt.Sprintf("pods/%s-%s-%s-%s", k.Cluster, pod.Namespace, pod.Name, c.Name)),
-		os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(k.logFile(pod, c.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 128, err
 	}
