@@ -18,6 +18,8 @@ const (
 type DatabaseArgs struct {
 	// Name of the database and its user.
 	Name string
+	// Connections are the most that the user may have at once.
+	Connections int
 	// Namespace of the Secret with the user's certificate.
 	Namespace pulumi.StringInput
 	Labels    Labels
@@ -79,7 +81,7 @@ func NewDatabase(ctx *pulumi.Context, name string, cluster *Cluster, args *Datab
 		return nil, err
 	}
 	err = sql("User", map[string]any{
-		"name": args.Name, "host": "%", "cleanupPolicy": "Delete",
+		"name": args.Name, "host": "%", "cleanupPolicy": "Delete", "maxUserConnections": args.Connections,
 		"require": map[string]any{"subject": fmt.Sprintf("/O=%s/CN=%s", databaseOrg, args.Name)},
 	})
 	if err != nil {

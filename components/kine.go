@@ -17,6 +17,13 @@ const (
 	kinePort = 2379
 )
 
+// kineConnections bound what each replica opens to the database at once.
+const kineConnections = 20
+
+// KineConnections is how many connections the replicas of a vCluster's kine may
+// have together, one more of them included that a rollout starts.
+func KineConnections(replicas int) int { return (replicas + 1) * kineConnections }
+
 // newKine runs kine on the environment's database. vCluster's open source
 // edition allows a single replica on SQL of its own; with kine in between, as
 // an etcd, replicas can be raised later without a change of store, which
@@ -94,6 +101,7 @@ func kinePod(db *Database) *corev1.PodSpecArgs {
 				"--server-cert-file=/etc/kine/server/tls.crt",
 				"--server-key-file=/etc/kine/server/tls.key",
 				"--metrics-bind-address=0",
+				fmt.Sprintf("--datastore-max-open-connections=%d", kineConnections),
 			}),
 			Ports:           corev1.ContainerPortArray{&corev1.ContainerPortArgs{ContainerPort: pulumi.Int(kinePort)}},
 			Resources:       SmallResources(),

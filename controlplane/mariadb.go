@@ -69,6 +69,11 @@ func NewMariaDB(ctx *pulumi.Context, name string, args *MariaDBArgs, opts ...pul
 	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{})
 }
 
+// serverConfig lets every vCluster have its connections: the server's own limit of
+// 151 is that of three. One that is not used costs nothing
+// (https://mariadb.com/docs/server/server-management/variables-and-modes/server-system-variables#max_connections).
+const serverConfig = "[mariadb]\nmax_connections=5000\n"
+
 func (m *MariaDB) spec(args *MariaDBArgs) map[string]any {
 	storage := map[string]any{"size": args.Sizes.DatabaseStorage}
 	if args.Cluster.StorageClass != "" {
@@ -78,6 +83,7 @@ func (m *MariaDB) spec(args *MariaDBArgs) map[string]any {
 	return map[string]any{
 		"rootPasswordSecretKeyRef": map[string]any{"name": "mariadb-root", "key": "password"},
 		"storage":                  storage,
+		"myCnf":                    serverConfig,
 		"replicas":                 args.Sizes.Replicas,
 		"galera":                   map[string]any{"enabled": args.Sizes.Replicas > 1},
 		"tls": map[string]any{

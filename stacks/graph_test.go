@@ -6,12 +6,15 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"platform/components"
 )
 
 // registration is a resource as the program asked the engine for it.
@@ -346,4 +349,36 @@ func flatten(v resource.PropertyValue, path string) map[string]any {
 		out[path] = v.V
 	}
 	return out
+}
+
+// MariaDB refuses a user's connections beyond its limit, and a kine that is
+// refused one loses a watch, which nobody makes again.
+func TestKineKeepsToItsConnections(t *testing.T) {
+	g := run(t, tenant("checkout"))
+	limits := map[string]float64{}
+	for _, r := range g.of("kubernetes:k8s.mariadb.com/v1alpha1:User") {
+		spec := flatten(r.inputs["spec"], "")
+		limits[strings.TrimPrefix(spec[".name"].(string), "vc_checkout_")], _ = spec[".maxUserConnections"].(float64)
+	}
+	checked := 0
+	for _, r := range g.of("kubernetes:apps/v1:Deployment") {
+		inputs := flatten(resource.NewProperty(r.inputs), "")
+		environment, _ := inputs[".metadata.labels."+components.LabelEnvironment].(string)
+		for _, arg := range r.inputs["spec"].ObjectValue()["template"].ObjectValue()["spec"].ObjectValue()["containers"].
+			ArrayValue()[0].ObjectValue()["args"].ArrayValue() {
+			own, found := strings.CutPrefix(arg.StringValue(), "--datastore-max-open-connections=")
+			if !found {
+				continue
+			}
+			checked++
+			each, _ := strconv.ParseFloat(own, 64)
+			// A rollout starts one replica before it ends one.
+			if most := each * (inputs[".spec.replicas"].(float64) + 1); each < 1 || most > limits[environment] {
+				t.Errorf("%s may open %v connections, its user in %s has %v", r.name, most, environment, limits[environment])
+			}
+		}
+	}
+	if checked != 2 {
+		t.Errorf("%d Deployments of kine bound their connections, not one in each environment", checked)
+	}
 }

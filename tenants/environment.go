@@ -69,6 +69,7 @@ func NewEnvironment(ctx *pulumi.Context, name string, tenant *TenantArgs, args *
 	}
 	database, err := components.NewDatabase(ctx, name+"-database", cluster, &components.DatabaseArgs{
 		Name: components.DatabaseName(tenant.Name, args.Name), Namespace: ns.Metadata.Name().Elem(), Labels: labels,
+		Connections: components.KineConnections(args.Replicas),
 	}, pulumi.Parent(e))
 	if err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ import (
 func controllersAct(t *testing.T, p *platform) {
 	t.Run("cert-manager issues, and issues again", func(t *testing.T) { certificatesAreIssued(t, p) })
 	t.Run("Gatekeeper denies", func(t *testing.T) { gatekeeperDenies(t, p) })
+	t.Run("vClusters are apart", func(t *testing.T) { vclustersAreApart(t, p) })
+	t.Run("databases are apart", func(t *testing.T) { databasesAreApart(t, p) })
 }
 
 // objects is a client for custom resources of a cluster.

@@ -101,5 +101,5 @@ var controllerImages = []kubelet.Image{
 // played says what a mode plays.
 var played = map[mode]string{
 	thin: "it plays all of the platform's servers but Vault, GitLab and Harbor; make up LAB=full runs its controllers",
-	full: "it plays OpenUnison, and the servers of GitLab and Harbor are stand-ins",
+	full: "it plays OpenUnison, Argo CD and External Secrets; the servers of GitLab and Harbor are stand-ins",
 }
