@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, RunContainer())
 		os.Exit(1)
 	}
+	if len(os.Args) > 1 && os.Args[1] == runAloneCommand {
+		runAlone()
+	}
 	os.Exit(m.Run())
 }
 

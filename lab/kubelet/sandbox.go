@@ -60,6 +60,11 @@ func RunContainer() error {
 	if err != nil {
 		return err
 	}
+	// The end with the kubelet is of a thread, and this one need not be that which
+	// was started with it (prctl(2)).
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("binding the container to the kubelet: %w", err)
+	}
 	return fmt.Errorf("running %s: %w", path, syscall.Exec(path, spec.Command, spec.Env))
 }
 
