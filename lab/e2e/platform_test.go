@@ -252,7 +252,8 @@ func registryIsThere(t *testing.T, p *platform) {
 }
 
 func vaultIsThere(t *testing.T, p *platform) {
-	token, status := p.workload(t, "dev", "checkout", "external-secrets")
+	jwt := p.workload(t, "dev", "checkout", "external-secrets")
+	token, status := p.loginFrom("dev", "checkout", jwt)
 	if status != http.StatusOK {
 		t.Fatalf("External Secrets of checkout cannot log in to Vault: %d", status)
 	}
@@ -266,8 +267,11 @@ func vaultIsThere(t *testing.T, p *platform) {
 			t.Errorf("checkout's token reads %s: %d, want %d", path, got, want)
 		}
 	}
-	if _, status := p.workload(t, "dev", "checkout", "default-account"); status == http.StatusOK {
+	if _, status := p.loginFrom("dev", "checkout", p.workload(t, "dev", "checkout", "default-account")); status == http.StatusOK {
 		t.Error("another account of the vCluster logs in as External Secrets")
+	}
+	if _, status := p.loginFrom("dev", "billing", jwt); status == http.StatusOK {
+		t.Error("checkout's External Secrets log in as billing's")
 	}
 }
 

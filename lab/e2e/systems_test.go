@@ -123,11 +123,11 @@ func (p *platform) harbor(method, path string, want int) []byte {
 	return answer
 }
 
-// workload logs in to Vault as External Secrets of a vCluster would, whose API
-// is that of its host cluster here.
-func (p *platform) workload(t *testing.T, environment, tenant, account string) (token string, status int) {
+// workload is the token of an account of a tenant's vCluster, which may have
+// tokens reviewed as that of External Secrets may.
+func (p *platform) workload(t *testing.T, environment, tenant, account string) (jwt string) {
 	t.Helper()
-	ctx, client := context.Background(), p.cluster(environment)
+	ctx, client := context.Background(), p.vcluster(tenant, environment)
 	const namespace = "external-secrets"
 	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
 	ignoreExists(t, err)
@@ -144,8 +144,13 @@ func (p *platform) workload(t *testing.T, environment, tenant, account string) (
 	if err != nil {
 		t.Fatal(err)
 	}
+	return answer.Status.Token
+}
+
+// loginFrom logs in at Vault's backend of a tenant's vCluster.
+func (p *platform) loginFrom(environment, tenant, jwt string) (token string, status int) {
 	status, body := p.ask(http.MethodPost, fmt.Sprintf("https://vault.platform.test/v1/auth/vcluster-%s-%s/login", tenant, environment),
-		nil, map[string]string{"role": "external-secrets", "jwt": answer.Status.Token})
+		nil, map[string]string{"role": "external-secrets", "jwt": jwt})
 	var login struct {
 		Auth struct {
 			Token string `json:"client_token"`
