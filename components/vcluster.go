@@ -16,7 +16,7 @@ type VClusterArgs struct {
 	Replicas int
 	Database *Database
 	// Manifests are applied inside the vCluster when it starts.
-	Manifests string
+	Manifests pulumi.StringInput
 }
 
 // VCluster is a tenant's cluster inside a host cluster.
@@ -116,7 +116,7 @@ func vclusterValues(cluster *Cluster, host string, args *VClusterArgs) pulumi.Ma
 			"fromHost": pulumi.Map{"ingressClasses": pulumi.Map{"enabled": pulumi.Bool(true)}},
 		},
 		"experimental": pulumi.Map{"deploy": pulumi.Map{"vcluster": pulumi.Map{
-			"manifests": pulumi.String(args.Manifests),
+			"manifests": args.Manifests,
 		}}},
 		"telemetry": pulumi.Map{"enabled": pulumi.Bool(false)},
 	}

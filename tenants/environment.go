@@ -1,7 +1,6 @@
 package tenants
 
 import (
-	_ "embed"
 	"fmt"
 	"strings"
 	"text/template"
@@ -74,7 +73,7 @@ func NewEnvironment(ctx *pulumi.Context, name string, tenant *TenantArgs, args *
 	if err != nil {
 		return nil, err
 	}
-	manifests, err := managementProxy(tenant.Platform.IdentityHost, managementHost, cluster)
+	manifests, err := managementProxy(ctx, name+"-management", tenant.Platform.IdentityHost, managementHost, cluster, e)
 	if err != nil {
 		return nil, err
 	}
@@ -120,24 +119,6 @@ func (e *Environment) limits(ctx *pulumi.Context, name string, args *Environment
 		return nil, fmt.Errorf("limits: %w", err)
 	}
 	return []pulumi.Resource{quota, defaults}, nil
-}
-
-//go:embed manifests/managementproxy.yaml
-var managementProxyManifest string
-
-var managementProxyTemplate = template.Must(
-	template.New("managementproxy.yaml").Funcs(template.FuncMap{"indent": indent}).Parse(managementProxyManifest))
-
-// managementProxy is what has to be inside a vCluster before Argo CD can reach
-// it: a proxy that takes OpenUnison's tokens.
-func managementProxy(identityHost, host string, cluster *components.Cluster) (string, error) {
-	return render(managementProxyTemplate, map[string]any{
-		"IdentityHost": identityHost,
-		"Host":         host,
-		"IngressClass": cluster.IngressClass,
-		"Issuer":       components.ClusterIssuer,
-		"CA":           cluster.CACertificate,
-	})
 }
 
 func render(t *template.Template, data any) (string, error) {

@@ -25,6 +25,7 @@ func controllersAct(t *testing.T, p *platform) {
 	t.Run("cert-manager issues, and issues again", func(t *testing.T) { certificatesAreIssued(t, p) })
 	t.Run("Gatekeeper denies", func(t *testing.T) { gatekeeperDenies(t, p) })
 	t.Run("vClusters are apart", func(t *testing.T) { vclustersAreApart(t, p) })
+	t.Run("delivery has tokens", func(t *testing.T) { deliveryHasTokens(t, p) })
 	t.Run("databases are apart", func(t *testing.T) { databasesAreApart(t, p) })
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -118,33 +119,47 @@ func everythingIsThere(t *testing.T, p *platform) {
 }
 
 // workloadsAreReady looks at every server in every cluster: a pod that is not
-// admitted shows nowhere else.
+// admitted shows nowhere else. Helm waits for no more replicas than a Deployment
+// can do with, so the last ones may still start.
 func workloadsAreReady(t *testing.T, p *platform) {
-	ctx := context.Background()
+	var missing []string
+	for begin := time.Now(); time.Since(begin) < 2*time.Minute; time.Sleep(time.Second) {
+		if missing = unready(t, p); len(missing) == 0 {
+			return
+		}
+	}
+	t.Errorf("pods are not ready: %s", strings.Join(missing, ", "))
+}
+
+func unready(t *testing.T, p *platform) []string {
+	t.Helper()
+	var found []string
 	for _, name := range site.Clusters {
 		apps := p.cluster(name).AppsV1()
-		deployments, err := apps.Deployments("").List(ctx, metav1.ListOptions{})
+		deployments, err := apps.Deployments("").List(context.Background(), metav1.ListOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sets, err := apps.StatefulSets("").List(ctx, metav1.ListOptions{})
+		sets, err := apps.StatefulSets("").List(context.Background(), metav1.ListOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(deployments.Items) == 0 {
-			t.Errorf("cluster %s has no Deployment", name)
+			found = append(found, "cluster "+name+" has no Deployment")
+		}
+		note := func(kind string, meta metav1.ObjectMeta, ready, wanted int32) {
+			if ready != wanted {
+				found = append(found, fmt.Sprintf("%s: %s %s/%s has %d of %d", name, kind, meta.Namespace, meta.Name, ready, wanted))
+			}
 		}
 		for _, d := range deployments.Items {
-			if d.Status.ReadyReplicas != *d.Spec.Replicas {
-				t.Errorf("cluster %s: Deployment %s/%s has %d of %d pods ready", name, d.Namespace, d.Name, d.Status.ReadyReplicas, *d.Spec.Replicas)
-			}
+			note("Deployment", d.ObjectMeta, d.Status.ReadyReplicas, *d.Spec.Replicas)
 		}
 		for _, s := range sets.Items {
-			if s.Status.ReadyReplicas != *s.Spec.Replicas {
-				t.Errorf("cluster %s: StatefulSet %s/%s has %d of %d pods ready", name, s.Namespace, s.Name, s.Status.ReadyReplicas, *s.Spec.Replicas)
-			}
+			note("StatefulSet", s.ObjectMeta, s.Status.ReadyReplicas, *s.Spec.Replicas)
 		}
 	}
+	return found
 }
 
 func gitIsThere(t *testing.T, p *platform) {

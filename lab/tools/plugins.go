@@ -24,12 +24,13 @@ var Plugins = map[string]string{
 	"pulumi-resource-random":     "./plugins/random",
 	"pulumi-resource-tls":        "./plugins/tls",
 	"gitlab-rails":               "./gitlab/rails",
+	"kube-oidc-proxy":            "./openunison/proxy",
 	"lab-curl":                   "./curl",
 	"lab-mariadb":                "./mariadb/entrypoint",
 }
 
 // pluginSources are the folders, below the lab's, of what plugins are built from.
-var pluginSources = []string{"plugins", "gitlab", "statefile", "curl", "mariadb"}
+var pluginSources = []string{"plugins", "gitlab", "statefile", "curl", "mariadb", "openunison"}
 
 // PluginFolder is where the lab's own plugins are kept, by what they are built
 // from. lab is the folder of the lab's module.

@@ -81,6 +81,8 @@ var controllerImages = []kubelet.Image{
 		Repository: "docker-registry3.mariadb.com/mariadb-operator/mariadb-operator",
 		Programs:   []string{"mariadb-operator"}, Entrypoint: []string{"mariadb-operator"},
 	},
+	// A stand-in, see openunison/proxy.
+	{Repository: "ghcr.io/tremolosecurity/kube-oidc-proxy", Programs: []string{"kube-oidc-proxy"}},
 	{Repository: "docker.io/rancher/kine", Programs: []string{"kine"}, Entrypoint: []string{"kine"}},
 	{
 		// The chart copies Kubernetes' programs out of an image of their own: links,
@@ -101,5 +103,5 @@ var controllerImages = []kubelet.Image{
 // played says what a mode plays.
 var played = map[mode]string{
 	thin: "it plays all of the platform's servers but Vault, GitLab and Harbor; make up LAB=full runs its controllers",
-	full: "it plays OpenUnison, Argo CD and External Secrets; the servers of GitLab and Harbor are stand-ins",
+	full: "it plays Argo CD, External Secrets and OpenUnison but for its token service; the servers of GitLab and Harbor are stand-ins",
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"platform/lab/charts"
 	"platform/lab/cluster"
@@ -24,6 +25,7 @@ import (
 	"platform/lab/harbor"
 	"platform/lab/ingress"
 	"platform/lab/kubelet"
+	"platform/lab/openunison"
 	"platform/lab/proxy"
 	"platform/lab/site"
 )
@@ -80,13 +82,17 @@ func (s *servers) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	tokens, err := s.openunison()
+	if err != nil {
+		return err
+	}
 	nodes, err := s.nodes()
 	if err != nil {
 		return err
 	}
 	hosts := map[string]http.Handler{
 		lab.Host("charts"): mirror, lab.Host("gitlab"): git, lab.Host("harbor"): registry,
-		lab.Host("openunison"): ingress.Played("OpenUnison"), lab.Host("argocd"): ingress.Played("Argo CD"),
+		lab.Host("openunison"): tokens, lab.Host("argocd"): ingress.Played("Argo CD"),
 	}
 	maps.Copy(hosts, vclusterHosts(lab, nodes, s.mode))
 	if err := s.ingress(hosts); err != nil {
@@ -158,6 +164,21 @@ func (s *servers) harbor(ctx context.Context) (http.Handler, error) {
 		return errors.Join(os.RemoveAll(lab.Path("harbor")), open())
 	})
 	return api, nil
+}
+
+// openunison serves what Argo CD's delivery needs of it.
+func (s *servers) openunison() (http.Handler, error) {
+	lab := s.project.site
+	client := func() (kubernetes.Interface, error) { return cluster.Client(lab, site.Clusters[0]) }
+	server, err := openunison.New(openunison.Options{
+		Dir: lab.Path("openunison"), Host: lab.Host("openunison"), Cluster: client,
+		Caller: openunison.ApplicationController, Target: openunison.ClusterSecrets(client, "argocd"),
+		Log: s.log.With("server", "openunison"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return server.Handler(), nil
 }
 
 // follow keeps a system's data to the life of its namespace.

@@ -30,7 +30,7 @@ func summary(ctx context.Context, p *project) error {
 	}
 	fmt.Println("\nThe platform is up. Its addresses, as `make shell` reaches them:")
 	printAddresses(outputs.URLs)
-	fmt.Println("  (the lab plays Argo CD and the portal: their addresses answer 503)")
+	fmt.Println("  (the lab plays Argo CD and the portal: nobody answers there)")
 	for _, name := range slices.Sorted(maps.Keys(outputs.Tenants)) {
 		fmt.Printf("  tenant %s\n", name)
 		printOutputs(outputs.Tenants[name], "    ")

@@ -1,6 +1,6 @@
-// Command pulumi-resource-tls makes keys, as the real plugin does
+// Command pulumi-resource-tls makes keys and certificates, as the real plugin does
 // (https://www.pulumi.com/registry/packages/tls/). Of its types the platform
-// uses one; the lab's plugin refuses the others.
+// uses two; the lab's plugin refuses the others.
 package main
 
 import (
@@ -41,16 +41,22 @@ var plugin = provider.Plugin{
 			},
 			SecretOutputs: []string{"privateKeyPem", "privateKeyPemPkcs8", "privateKeyOpenssh"},
 			Create:        createKey,
-			Read: func(_ context.Context, _ string, state provider.Values) (provider.Values, error) {
-				if state == nil {
-					return nil, fmt.Errorf("a private key cannot be imported")
-				}
-				return state, nil
-			},
-			Delete: func(context.Context, string, provider.Values) error { return nil },
+			Read:          keep,
+			Delete:        forget,
 		},
+		"tls:index/selfSignedCert:SelfSignedCert": selfSignedCert,
 	},
 }
+
+// keep reads what is in the state alone.
+func keep(_ context.Context, _ string, state provider.Values) (provider.Values, error) {
+	if state == nil {
+		return nil, fmt.Errorf("keys and certificates cannot be imported")
+	}
+	return state, nil
+}
+
+func forget(context.Context, string, provider.Values) error { return nil }
 
 var curves = map[string]elliptic.Curve{
 	"P224": elliptic.P224(), "P256": elliptic.P256(), "P384": elliptic.P384(), "P521": elliptic.P521(),
