@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -16,7 +17,10 @@ import (
 	"platform/lab/plugins/provider/providertest"
 )
 
-const privateKey = "tls:index/privateKey:PrivateKey"
+const (
+	privateKey = "tls:index/privateKey:PrivateKey"
+	selfSigned = "tls:index/selfSignedCert:SelfSignedCert"
+)
 
 func start(t *testing.T) *providertest.Engine {
 	t.Helper()
@@ -151,5 +155,35 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 	}
 	if _, err := e.Import(privateKey, "abc"); err == nil {
 		t.Error("an import of a private key")
+	}
+}
+
+func TestSelfSignedCert(t *testing.T) {
+	e := start(t)
+	key := e.MustCreate(privateKey, provider.Values{"algorithm": "ECDSA", "ecdsaCurve": "P256"})
+	in := provider.Values{
+		"privateKeyPem": key.Output("privateKeyPem"), "dnsNames": []any{"a.test"}, "validityPeriodHours": 48.0,
+		"earlyRenewalHours": 24.0, "allowedUses": []any{"digital_signature", "server_auth"},
+	}
+	block, _ := pem.Decode([]byte(e.MustCreate(selfSigned, in).Output("certPem").(string)))
+	if block == nil {
+		t.Fatal("the certificate is not PEM")
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(c)
+	if _, err := c.Verify(x509.VerifyOptions{DNSName: "a.test", Roots: roots}); err != nil {
+		t.Errorf("a server's certificate: %v", err)
+	}
+	if life := c.NotAfter.Sub(c.NotBefore); life != 48*time.Hour {
+		t.Errorf("it is good for %s", life)
+	}
+	for property, value := range map[string]any{"isCaCertificate": true, "allowedUses": []any{"ocsp_signing"}, "privateKeyPem": "no key"} {
+		if _, err := e.Create(selfSigned, in.With(provider.Values{property: value})); err == nil {
+			t.Errorf("%s %v is taken", property, value)
+		}
 	}
 }
