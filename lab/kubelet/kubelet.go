@@ -39,6 +39,8 @@ type Image struct {
 	Paths map[string]string
 	// Entrypoint of the image, for containers without a command.
 	Entrypoint []string
+	// Container is the only name of containers that run the image, if it is set.
+	Container string
 	// JobsOnly: only pods of Jobs run, those of servers are played.
 	JobsOnly bool
 	// ExecOnly: pods with this image are played, but a command run in them is
@@ -225,7 +227,7 @@ func (k *Kubelet) ours(pod *corev1.Pod) bool {
 	}
 	for _, c := range pod.Spec.Containers {
 		image, ok := k.image(c.Image)
-		if !ok || image.ExecOnly || image.JobsOnly && !ofJob {
+		if !ok || image.ExecOnly || image.JobsOnly && !ofJob || image.Container != "" && image.Container != c.Name {
 			return false
 		}
 	}
@@ -237,7 +239,11 @@ func (k *Kubelet) ours(pod *corev1.Pod) bool {
 func Selector(images []Image) string {
 	var always, jobs []string
 	for _, i := range images {
-		name := regexp.QuoteMeta(i.Repository)
+		container := "[^ ]+"
+		if i.Container != "" {
+			container = regexp.QuoteMeta(i.Container)
+		}
+		name := container + " " + regexp.QuoteMeta(i.Repository)
 		if !i.ExecOnly {
 			jobs = append(jobs, name)
 		}
@@ -248,7 +254,7 @@ func Selector(images []Image) string {
 	all := func(names []string) string {
 		// Quoted once more for jq's own strings.
 		pattern := strings.ReplaceAll("^("+strings.Join(names, "|")+")([:@]|$)", `\`, `\\`)
-		return `(.spec.containers | all(.image | test("` + pattern + `")))`
+		return `(.spec.containers | all(.name + " " + .image | test("` + pattern + `")))`
 	}
 	ofJob := `((.metadata.ownerReferences // []) | any(.kind == "Job"))`
 	selector := ofJob + " and " + all(jobs)

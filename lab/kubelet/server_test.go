@@ -77,7 +77,15 @@ func TestServerIsProbedAndRestarted(t *testing.T) {
 func TestSelectorIsOurs(t *testing.T) {
 	k := &Kubelet{Images: []Image{
 		{Repository: "quay.io/example/server"}, {Repository: "example/tool", JobsOnly: true}, {Repository: "example/toolbox", ExecOnly: true},
+		{Repository: "example/here", Container: jobPod("").Spec.Containers[0].Name}, {Repository: "example/there", Container: "there"},
 	}}
+	for image, want := range map[string]bool{"example/here:1": true, "example/there:1": false} {
+		pod := jobPod("")
+		pod.Spec.Containers[0].Image = image
+		if k.ours(pod) != want {
+			t.Errorf("image %s runs: %v", image, !want)
+		}
+	}
 	for _, images := range [][]Image{k.Images, k.Images[1:]} {
 		k.Images = images
 		query, err := gojq.Parse(Selector(images))
@@ -88,6 +96,7 @@ func TestSelectorIsOurs(t *testing.T) {
 			for _, image := range []string{
 				"quay.io/example/server:v1", "quay.io/example/server@sha256:00", "quay.io/example/server", "quay.io/example/server-more:v1",
 				"quayXio/example/server:v1", "x/quay.io/example/server:v1", "example/tool:1", "example/toolbox:1", "example/other:1",
+				"example/here:1", "example/there:1",
 			} {
 				pod := jobPod("")
 				pod.OwnerReferences = nil

@@ -81,8 +81,12 @@ var controllerImages = []kubelet.Image{
 		Repository: "docker-registry3.mariadb.com/mariadb-operator/mariadb-operator",
 		Programs:   []string{"mariadb-operator"}, Entrypoint: []string{"mariadb-operator"},
 	},
-	// A stand-in, see openunison/proxy.
-	{Repository: "ghcr.io/tremolosecurity/kube-oidc-proxy", Programs: []string{"kube-oidc-proxy"}},
+	// A stand-in, see openunison/proxy. OpenUnison's own proxies, which people use,
+	// are played as it is.
+	{
+		Repository: "ghcr.io/tremolosecurity/kube-oidc-proxy", Container: "management-proxy",
+		Programs: []string{"kube-oidc-proxy"},
+	},
 	{Repository: "docker.io/rancher/kine", Programs: []string{"kine"}, Entrypoint: []string{"kine"}},
 	{
 		// The chart copies Kubernetes' programs out of an image of their own: links,
