@@ -137,6 +137,7 @@ func download(ctx context.Context, work string) error {
 		// Nothing of the machine's is changed, so nothing is locked; and the
 		// folder is this user's, not that of apt's own.
 		"-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User=",
+		"-o", "Acquire::Retries=3",
 	}
 	install := append([]string{"install", "--download-only", "--no-install-recommends"}, packages...)
 	for _, command := range [][]string{{"update"}, install} {
