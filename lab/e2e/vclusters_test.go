@@ -148,11 +148,12 @@ func databasesAreApart(t *testing.T, p *platform) {
 		cmd := exec.Command(p.path("state/bin/lab"), "exec", "--", "kubectl", "--kubeconfig", p.site.Kubeconfig("dev"),
 			"--namespace", "mariadb", "exec", "-i", "mariadb-0", "--", "bash", "-c",
 			"umask 077; cat > /tmp/client.pem; mariadb --skip-column-names --host=mariadb.mariadb.svc --user=vc_checkout_dev "+
-				"--ssl-ca=/etc/pki/ca.crt "+test.options+" --execute='"+test.query+"'; rm /tmp/client.pem")
+				"--ssl-ca=/etc/pki/ca.crt "+test.options+" --execute='"+test.query+"'; code=$?; rm /tmp/client.pem; exit $code")
 		cmd.Dir, cmd.Stdin = p.root, bytes.NewReader(test.certificate)
-		out, _ := cmd.CombinedOutput()
-		if got := strings.TrimSpace(string(out)); !strings.HasPrefix(got, test.says) {
-			t.Errorf("with the certificate %s: %s, want %s", test.name, got, test.says)
+		out, err := cmd.CombinedOutput()
+		getsIn := !strings.HasPrefix(test.says, "ERROR")
+		if got := strings.TrimSpace(string(out)); (err == nil) != getsIn || !strings.Contains(got, test.says) {
+			t.Errorf("with the certificate %s: %v %s, want %s", test.name, err, got, test.says)
 		}
 	}
 }
