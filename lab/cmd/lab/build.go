@@ -101,6 +101,14 @@ func missingTools(p *project) ([]string, error) {
 			}
 		}
 	}
+	if m, err := p.mode(); err != nil || m == thin {
+		return missing, err
+	}
+	if _, err := p.program("mariadbd"); errors.Is(err, os.ErrNotExist) {
+		missing = append(missing, "MariaDB")
+	} else if err != nil {
+		return nil, err
+	}
 	return missing, nil
 }
 
