@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -117,18 +118,27 @@ func (p *platform) credentials() map[string]string {
 		if r.Type != "random:index/randomPassword:RandomPassword" && r.Type != "tls:index/privateKey:PrivateKey" {
 			continue
 		}
+		var public strings.Builder
+		for _, v := range r.Outputs {
+			if plain, ok := v.(string); ok {
+				public.WriteString(plain)
+			}
+		}
 		for key, v := range r.Outputs {
 			secret, ok := v.(map[string]any)
 			if !ok {
 				continue
 			}
 			var value string
-			if text, _ := secret["plaintext"].(string); json.Unmarshal([]byte(text), &value) == nil && len(value) >= 16 {
-				// A key's lines are looked for one by one: files may escape line ends.
-				for _, line := range strings.Split(value, "\n") {
-					if len(line) >= 16 && !strings.HasPrefix(line, "-----") {
-						found[r.URN+" "+key] = line
-					}
+			text, _ := secret["plaintext"].(string)
+			if json.Unmarshal([]byte(text), &value) != nil {
+				continue
+			}
+			// A key's lines are looked for one by one, as files may escape line ends.
+			// Some lines hold nothing but the public half, which the state may show.
+			for i, line := range strings.Split(value, "\n") {
+				if len(line) >= 16 && !strings.HasPrefix(line, "-----") && !strings.Contains(public.String(), line) {
+					found[fmt.Sprintf("%s %s line %d", r.URN, key, i)] = line
 				}
 			}
 		}
