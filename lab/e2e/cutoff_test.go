@@ -239,7 +239,7 @@ func madeOnce(t *testing.T, p *platform) {
 		t.Fatal(err)
 	}
 	for _, s := range list {
-		if !s.Alive {
+		if !s.Alive || s.Restarts > 0 {
 			t.Errorf("process %s of the lab has died", s.Name)
 		}
 	}

@@ -15,7 +15,13 @@ func newLog(file string) (*os.File, error) {
 	if err := os.Rename(file, file+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	return emptyLog(file)
+}
+
+// emptyLog opens an empty log in place of the one that is there, and leaves the
+// older one.
+func emptyLog(file string) (*os.File, error) {
+	return os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
 }
 
 const lastLines, lastBytes = 3, 4096
@@ -28,6 +34,14 @@ func lastWords(file string) string {
 		return fmt.Sprintf("its log %s is empty", file)
 	}
 	return fmt.Sprintf("its log %s ends with: %s", file, strings.Join(lines, " | "))
+}
+
+func lastLine(file string) string {
+	lines := tail(file)
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[len(lines)-1]
 }
 
 func tail(file string) []string {

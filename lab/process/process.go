@@ -3,7 +3,8 @@
 //
 // Each has a record in the lab's folder run/ and a log in logs/. A record names
 // its process by pid, start time and boot, so a pid that the kernel has given to
-// another program is never taken for the lab's, and never signalled.
+// another program is never taken for the lab's, and never signalled. It also holds
+// what is needed to start the process again, which a Keeper does when it has died.
 package process
 
 import (
@@ -34,22 +35,22 @@ const (
 // Spec says how to run a server.
 type Spec struct {
 	// Name is unique in the lab, and names the record and the log.
-	Name string
+	Name string `json:"name"`
 	// Path is the program.
-	Path string
-	Args []string
+	Path string   `json:"path"`
+	Args []string `json:"args"`
 	// Env is added to the environment of the caller.
-	Env []string
+	Env []string `json:"env"`
 	// Dir is the working directory, the lab's folder when empty.
-	Dir string
+	Dir string `json:"dir"`
 	// Ready says with nil that the server serves. It is asked again and again,
 	// and may be nil itself.
-	Ready func(context.Context) error
+	Ready func(context.Context) error `json:"-"`
 	// Root: where the caller is an ordinary user, the server runs as root of a
 	// user namespace, with no right that the user lacks outside of it.
-	Root bool
+	Root bool `json:"root"`
 	// Grace is the time between SIGTERM and SIGKILL, 10 s when zero.
-	Grace time.Duration
+	Grace time.Duration `json:"grace"`
 }
 
 // Start runs the server and waits until it is ready. One that runs already is
@@ -80,6 +81,9 @@ func launch(s *site.Site, spec Spec) (exited func() bool, err error) {
 		return nil, err
 	}
 	defer unlock()
+	if halted(s) {
+		return nil, errors.New("the lab was stopped meanwhile")
+	}
 
 	command, err := digest(spec)
 	if err != nil {
@@ -97,31 +101,31 @@ func launch(s *site.Site, spec Spec) (exited func() bool, err error) {
 			return nil, err
 		}
 	}
-	return spawn(s, spec, command)
-}
-
-func spawn(s *site.Site, spec Spec, command string) (exited func() bool, err error) {
 	log, err := newLog(s.Log(spec.Name))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
+	return spawn(s, record{Spec: spec, Command: command}, log)
+}
 
+// spawn runs the server of a record, and completes and writes the record.
+func spawn(s *site.Site, r record, log *os.File) (exited func() bool, err error) {
 	// What this command inherited (a pipe of make, say) must not stay open as
 	// long as the server lives. An old kernel without the call keeps it open,
 	// which only delays the reader.
 	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 
-	cmd := exec.Command(spec.Path, spec.Args...)
-	cmd.Env = append(os.Environ(), spec.Env...)
-	cmd.Dir = spec.Dir
+	cmd := exec.Command(r.Path, r.Args...)
+	cmd.Env = append(os.Environ(), r.Env...)
+	cmd.Dir = r.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = s.Dir
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	// A session of its own: no terminal, and Ctrl-C does not reach it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if uid := os.Getuid(); spec.Root && uid != 0 {
+	if uid := os.Getuid(); r.Root && uid != 0 {
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
@@ -129,9 +133,7 @@ func spawn(s *site.Site, spec Spec, command string) (exited func() bool, err err
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-
-	r, err := newRecord(spec, command, cmd.Process.Pid)
-	if err == nil {
+	if err = r.names(cmd.Process.Pid); err == nil {
 		err = r.write(s)
 	}
 	if err != nil {
@@ -190,9 +192,21 @@ func Stop(s *site.Site, name string) error {
 }
 
 func stop(s *site.Site, r *record) error {
+	if err := r.end(); err != nil {
+		return err
+	}
+	return r.remove(s)
+}
+
+// end ends the server and all that it started.
+func (r *record) end() error {
 	if r.running() {
 		_ = syscall.Kill(r.PID, syscall.SIGTERM)
-		r.wait(r.Grace)
+		grace := r.Grace
+		if grace == 0 {
+			grace = defaultGrace
+		}
+		r.wait(grace)
 	}
 	// The server if it is still there, and what it left behind.
 	for _, pid := range r.session() {
@@ -201,33 +215,19 @@ func stop(s *site.Site, r *record) error {
 	if !r.wait(defaultGrace) {
 		return fmt.Errorf("process %d does not end", r.PID)
 	}
-	return r.remove(s)
+	return nil
 }
 
-// lock keeps two commands from starting or stopping the same server at once.
-func lock(s *site.Site, name string) (unlock func(), err error) {
-	f, err := os.OpenFile(s.Path("run", name+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-	}
-	return func() { _ = f.Close() }, nil
-}
-
-// digest stands for all that Start would run. The environment is in it by hash
-// only, as it may hold secrets. A program built anew has another inode, as the
-// one that runs still holds the old one; its time says nothing, since go build
-// touches a program that is up to date.
+// digest stands for all that Start would run. A program built anew has another
+// inode, as the one that runs still holds the old one; its time says nothing,
+// since go build touches a program that is up to date.
 func digest(spec Spec) (string, error) {
 	var program syscall.Stat_t
 	if err := syscall.Stat(spec.Path, &program); err != nil {
 		return "", fmt.Errorf("looking for %s: %w", spec.Path, err)
 	}
 	h := sha256.New()
-	_, _ = fmt.Fprintln(h, spec.Path, program.Ino, program.Size, spec.Dir)
+	_, _ = fmt.Fprintln(h, spec.Path, program.Ino, program.Size, spec.Dir, spec.Root, spec.Grace)
 	_, _ = fmt.Fprintln(h, strings.Join(spec.Args, "\x00"))
 	_, _ = fmt.Fprintln(h, strings.Join(spec.Env, "\x00"))
 	return hex.EncodeToString(h.Sum(nil)), nil

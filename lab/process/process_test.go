@@ -151,8 +151,8 @@ func TestStopLeavesOthersAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
-	r, err := newRecord(Spec{Name: "server"}, "", other.Process.Pid)
-	if err != nil {
+	r := &record{Spec: Spec{Name: "server"}}
+	if err := r.names(other.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*record){

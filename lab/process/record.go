@@ -14,18 +14,21 @@ import (
 	"platform/lab/site"
 )
 
-// record is what run/NAME.json holds.
+// record is what run/NAME.json holds, for the lab's owner alone.
 type record struct {
-	Name string `json:"name"`
-	PID  int    `json:"pid"`
+	Spec
+	PID int `json:"pid"`
 	// Started is the start time in clock ticks since the boot called Boot.
 	// With the pid it names one process for ever.
 	Started uint64 `json:"started"`
 	Boot    string `json:"boot"`
 	// Command is the digest of what was run.
-	Command string        `json:"command"`
-	Since   time.Time     `json:"since"`
-	Grace   time.Duration `json:"grace"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+	// Restarts is how often a Keeper started it again, the last InRow of these
+	// soon after one another.
+	Restarts int `json:"restarts"`
+	InRow    int `json:"inRow"`
 }
 
 // Status is one server of the lab, running or not.
@@ -36,27 +39,21 @@ type Status struct {
 	Since time.Time
 	// RSS is the resident memory in bytes.
 	RSS int64
-	Log string
+	// Restarts is how often it died and was started again.
+	Restarts int
+	Log      string
 }
 
 // List tells of all servers that were started and not stopped, by name. One
 // that is not alive has died.
 func List(s *site.Site) ([]Status, error) {
-	files, err := filepath.Glob(s.Path("run", "*.json"))
+	records, err := readRecords(s)
 	if err != nil {
 		return nil, err
 	}
-	sort.Strings(files)
 	var all []Status
-	for _, file := range files {
-		r, err := readRecord(s, strings.TrimSuffix(filepath.Base(file), ".json"))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // stopped meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		st := Status{Name: r.Name, PID: r.PID, Alive: r.running(), Since: r.Since, Log: s.Log(r.Name)}
+	for _, r := range records {
+		st := Status{Name: r.Name, PID: r.PID, Alive: r.running(), Since: r.Since, Restarts: r.Restarts, Log: s.Log(r.Name)}
 		if st.Alive {
 			st.RSS = residentBytes(r.PID)
 		}
@@ -65,22 +62,37 @@ func List(s *site.Site) ([]Status, error) {
 	return all, nil
 }
 
-func newRecord(spec Spec, command string, pid int) (*record, error) {
+// names makes pid the process of the record.
+func (r *record) names(pid int) error {
 	stat, err := readStat(pid)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	grace := spec.Grace
-	if grace == 0 {
-		grace = defaultGrace
-	}
-	return &record{
-		Name: spec.Name, PID: pid, Started: stat.started, Boot: bootID(),
-		Command: command, Since: time.Now(), Grace: grace,
-	}, nil
+	r.PID, r.Started, r.Boot, r.Since = pid, stat.started, bootID(), time.Now()
+	return nil
 }
 
 func recordPath(s *site.Site, name string) string { return s.Path("run", name+".json") }
+
+func readRecords(s *site.Site) ([]*record, error) {
+	files, err := filepath.Glob(filepath.Join(s.Dir, "run", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	sort.Strings(files)
+	var all []*record
+	for _, file := range files {
+		r, err := readRecord(s, strings.TrimSuffix(filepath.Base(file), ".json"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // stopped meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
 
 func readRecord(s *site.Site, name string) (*record, error) {
 	data, err := os.ReadFile(recordPath(s, name))

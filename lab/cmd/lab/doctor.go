@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -173,18 +174,23 @@ func checkProcesses(_ context.Context, p *project) []finding {
 	var memory int64
 	alive := 0
 	for _, s := range list {
-		if s.Alive {
-			alive++
-			memory += s.RSS
+		log := p.relative(s.Log)
+		if !s.Alive {
+			all = append(all, finding{
+				says: fmt.Sprintf("%s died, its log is %s", s.Name, log),
+				todo: "it is started again by itself within a minute, else run make lab",
+			})
 			continue
 		}
-		all = append(all, finding{
-			says: fmt.Sprintf("%s died, its log is %s", s.Name, s.Log),
-			todo: "run make lab, which starts it again",
-		})
+		alive++
+		memory += s.RSS
+		if s.Restarts > 0 {
+			all = append(all, finding{says: fmt.Sprintf("%s died and was started again, restarts: %d; what it died of may be in %s.old", s.Name, s.Restarts, log)})
+		}
 	}
 	if alive == 0 {
 		return append(all, finding{says: "nothing runs; make lab starts it"})
 	}
-	return append(all, finding{says: fmt.Sprintf("%d processes run, %s", alive, mebibytes(memory))})
+	logs := p.relative(filepath.Dir(p.site.Log("")))
+	return append(all, finding{says: fmt.Sprintf("%d processes run, %s; a log of each is in %s", alive, mebibytes(memory), logs)})
 }

@@ -52,6 +52,7 @@ func command() *cobra.Command {
 		simple("summary", "print the platform's addresses, and where its passwords are", summary),
 		simple("bench", "time a preview and an up without changes", bench),
 		hidden(simple("serve", "run the lab's own servers in this process", serve)),
+		hidden(simple(supervisor, "start the lab's processes again when they die", supervise)),
 		hidden(&cobra.Command{
 			Use: kubelet.RunContainerCommand, Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return kubelet.RunContainer() },

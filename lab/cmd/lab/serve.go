@@ -46,6 +46,7 @@ func serve(ctx context.Context, p *project) error {
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	s := &servers{project: p, mode: m, log: slog.New(slog.NewTextHandler(os.Stderr, nil)), fail: fail}
+	go keepSupervisor(ctx, p, s.log)
 	if err := s.start(ctx); err != nil {
 		return err
 	}

@@ -31,10 +31,8 @@ func status(ctx context.Context, p *project) error {
 	if len(servers) == 0 {
 		return errors.New("the lab does not run; make lab starts it")
 	}
-	pods, err := realPods(ctx, p.site)
-	if err != nil {
-		return err
-	}
+	// The process that knows of them may be what died.
+	pods, unknown := realPods(ctx, p.site)
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "WHAT\tSTATE\tPID\tMEMORY\tFOR\tRESTARTS\tURL")
 	total := printServers(table, p, servers)
@@ -42,6 +40,9 @@ func status(ctx context.Context, p *project) error {
 	_, _ = fmt.Fprintf(table, "all\t\t\t%s\t\t\t\n", mebibytes(total))
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if unknown != nil {
+		return unknown
 	}
 	return printPlayed(ctx, p, pods)
 }
@@ -59,13 +60,17 @@ func printServers(table io.Writer, p *project, servers []process.Status) (total 
 	addresses := urls(p.site)
 	for _, s := range servers {
 		state, since := "real", time.Since(s.Since).Round(time.Second).String()
-		if s.Name == "serve" {
+		switch s.Name {
+		case "serve":
 			state = "stand-ins"
+		case supervisor:
+			state = "lab"
 		}
 		if !s.Alive {
 			state, since = "DIED", "-"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t\t%s\n", s.Name, state, s.PID, mebibytes(s.RSS), since, addresses[s.Name])
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%d\t%s\n",
+			s.Name, state, s.PID, mebibytes(s.RSS), since, s.Restarts, addresses[s.Name])
 		total += s.RSS
 	}
 	return total

@@ -55,6 +55,9 @@ func up(ctx context.Context, p *project) error {
 }
 
 func startAll(ctx context.Context, p *project) error {
+	if err := process.Resume(p.site); err != nil {
+		return err
+	}
 	etcd, err := cluster.Etcd(p.site, p.program)
 	if err != nil {
 		return err
@@ -70,6 +73,9 @@ func startAll(ctx context.Context, p *project) error {
 		servers = append(servers, func(ctx context.Context) error { return startCluster(ctx, p, name) })
 	}
 	if err := together(ctx, servers...); err != nil {
+		return err
+	}
+	if err := startSupervisor(ctx, p); err != nil {
 		return err
 	}
 	return unsealVault(ctx, p)
